@@ -1,0 +1,1 @@
+"""Transport and training around the recommender that lives in PostgreSQL."""
