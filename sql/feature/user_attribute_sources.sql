@@ -1,0 +1,73 @@
+-- One row is one reason why a student has an attribute: the student's half, before weighing.
+--
+-- One UNION ALL without a GROUP BY of its own, so that a user_id reaches every base table and the
+-- one GROUP BY of user_attributes does all the grouping.
+
+CREATE OR REPLACE VIEW recommender.user_attribute_sources AS
+SELECT
+    t.user_id,
+    'overlap_interest_ratio'::text AS feature,
+    t.tag AS attribute,
+    'interest'::text AS source,
+    NULL::double precision AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.source_interest_tags AS t
+UNION ALL
+SELECT
+    t.user_id,
+    'overlap_interest_ratio'::text AS feature,
+    t.tag AS attribute,
+    'implicit'::text AS source,
+    t.score,
+    t.last_seen_at
+FROM recommender.source_implicit_tags AS t
+UNION ALL
+SELECT
+    h.user_id,
+    a.feature,
+    a.attribute,
+    'history'::text AS source,
+    NULL::double precision AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.history AS h
+INNER JOIN recommender.event_attribute_rows AS a ON a.event_id = h.event_id
+UNION ALL
+SELECT
+    c.user_id,
+    'same_city'::text AS feature,
+    c.city AS attribute,
+    c.source,
+    NULL::double precision AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.user_home_cities AS c
+UNION ALL
+SELECT
+    c.user_id,
+    'same_city'::text AS feature,
+    c.city AS attribute,
+    'implicit'::text AS source,
+    c.score,
+    c.last_seen_at
+FROM recommender.source_implicit_cities AS c
+UNION ALL
+SELECT
+    i.user_id,
+    'category_match'::text AS feature,
+    i.category AS attribute,
+    'search'::text AS source,
+    NULL::double precision AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.source_intents AS i
+WHERE i.category IS NOT NULL
+UNION ALL
+SELECT
+    c.user_id,
+    'category_match'::text AS feature,
+    c.category AS attribute,
+    'implicit'::text AS source,
+    c.score,
+    c.last_seen_at
+FROM recommender.source_implicit_categories AS c;
+
+COMMENT ON VIEW recommender.user_attribute_sources IS
+'One row is one reason why a user has an attribute: source is interest, history, profile, search, implicit_home (each weighs 1) or implicit (score and last_seen_at say how much; NULL otherwise). Rows may repeat; attribute is never NULL.';

@@ -1,0 +1,31 @@
+-- Whether a text is a value of the type and within the bounds.
+
+CREATE OR REPLACE FUNCTION recommender._setting_is_valid(
+    p_value text, p_value_type text, p_min double precision, p_max double precision
+)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE p_value_type
+        WHEN 'text' THEN true
+        WHEN 'boolean' THEN lower(p_value) IN (
+            'true', 'false', 't', 'f', 'yes', 'no', 'on', 'off', '1', '0'
+        )
+        WHEN 'integer' THEN
+            CASE WHEN p_value ~ '^-?[0-9]{1,9}$'
+                THEN p_value::double precision BETWEEN p_min AND p_max
+                ELSE false
+            END
+        ELSE
+            CASE WHEN p_value ~ '^-?[0-9]{1,15}(\.[0-9]{1,15})?$'
+                THEN p_value::double precision BETWEEN p_min AND p_max
+                ELSE false
+            END
+    END;
+END;
+
+COMMENT ON FUNCTION recommender._setting_is_valid(
+    text, text, double precision, double precision
+) IS 'Whether a text is a valid value of the type (boolean, integer, number, text) within the bounds.';

@@ -1,0 +1,45 @@
+-- The value of one setting: the session's, else the stored one, else the default.
+
+CREATE OR REPLACE FUNCTION recommender.setting(p_name text)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+AS $$
+DECLARE
+    v_value text;
+    v_default recommender.setting_defaults;
+BEGIN
+    SELECT d.* INTO v_default FROM recommender.setting_defaults AS d WHERE d.name = p_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER001',
+            MESSAGE = format('there is no setting "%s"', p_name),
+            HINT = 'SELECT name FROM recommender.settings lists them';
+    END IF;
+    v_value := coalesce(
+        nullif(current_setting('recommender.' || p_name, true), ''),
+        (SELECT s.value FROM public.recommender_settings AS s WHERE s.name = p_name),
+        v_default.default_value
+    );
+    IF NOT recommender._setting_is_valid(
+        v_value, v_default.value_type, v_default.min_value, v_default.max_value
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER002',
+            MESSAGE = format('setting %s is "%s", which is not valid', p_name, v_value),
+            DETAIL = format(
+                'It takes a %s%s.', v_default.value_type,
+                coalesce(' from ' || v_default.min_value || ' to ' || v_default.max_value, '')
+            ),
+            HINT = format(
+                'correct or delete its row in recommender_settings (default: %s)',
+                v_default.default_value
+            );
+    END IF;
+    RETURN v_value;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.setting(text) IS
+'The effective value of one setting as text: the session''s recommender.<name>, else the row in recommender_settings, else the default. Raises ER001 for an unknown name, ER002 for a value outside its type or bounds.';

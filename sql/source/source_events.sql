@@ -1,0 +1,19 @@
+-- One row is one event that is not deleted at the moment; edits are not versioned.
+
+CREATE OR REPLACE VIEW recommender.source_events AS
+SELECT
+    e.id AS event_id,
+    e.title,
+    recommender.normalize_text(e.category) AS category,
+    recommender.normalize_text(e.city) AS city,
+    e.owner_id AS organizer_id,
+    e.start_time,
+    e.max_seats,
+    coalesce(e.publish_at, e.created_at, '-infinity')
+    <= (SELECT recommender.as_of()) AS is_known,
+    e.status::text = 'published' AS is_published
+FROM public.events AS e
+WHERE e.deleted_at IS NULL OR e.deleted_at > (SELECT recommender.as_of());
+
+COMMENT ON VIEW recommender.source_events IS
+'One row is one event that is not deleted at recommender.as_of(): normalised category and city, organizer, start, seats (NULL: no limit), is_known (publish_at, or created_at where there is none, not later than the moment) and is_published (status). Adaptation point.';

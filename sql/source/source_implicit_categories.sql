@@ -1,0 +1,13 @@
+-- One row is one category a student's clicks speak for; state, not versioned.
+
+CREATE OR REPLACE VIEW recommender.source_implicit_categories AS
+SELECT
+    ic.user_id,
+    recommender.normalize_text(ic.category) AS category,
+    ic.score,
+    ic.last_seen_at
+FROM public.user_implicit_interest_categories AS ic
+WHERE recommender.normalize_text(ic.category) IS NOT NULL;
+
+COMMENT ON VIEW recommender.source_implicit_categories IS
+'One row is one normalised category with its implicit score at last_seen_at; two may be the same text. Adaptation point.';

@@ -1,0 +1,11 @@
+-- One row is one tag that is not empty once normalised.
+
+CREATE OR REPLACE VIEW recommender.source_tags AS
+SELECT
+    t.id AS tag_id,
+    recommender.normalize_text(t.name) AS tag
+FROM public.tags AS t
+WHERE recommender.normalize_text(t.name) IS NOT NULL;
+
+COMMENT ON VIEW recommender.source_tags IS
+'One row is one tag with its normalised name, never NULL; tags that are blank do not exist. Adaptation point.';
