@@ -1,0 +1,147 @@
+"""Where the database is, and how to open a connection to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import asyncpg
+
+from app.console import UserError, describe_database_error
+from app.embedded import OLDEST_MAJOR, EmbeddedServer
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+
+EMBEDDED_DATA_DIR = Path(__file__).resolve().parents[1] / ".data" / "postgres"
+DATABASE_NAME = "eventrank"
+CONNECT_SECONDS = 15.0
+
+SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+SESSION_SETTINGS = {"application_name": "eventrank", "jit": "off", "timezone": "UTC"}
+
+
+def database_url() -> str:
+    """Give the server that DATABASE_URL names, else the embedded one, started when needed."""
+    if given := configured_url():
+        return given
+    server = embedded_server()
+    server.start()
+    server.create_database(DATABASE_NAME)
+    return server.url(DATABASE_NAME)
+
+
+def configured_url() -> str | None:
+    """Give DATABASE_URL in the form asyncpg and psql share, or None when it is not set."""
+    given = os.environ.get("DATABASE_URL", "").strip()
+    return normalized_url(given, "DATABASE_URL") if given else None
+
+
+def embedded_server() -> EmbeddedServer:
+    """Give the embedded server of this working tree, running or not."""
+    return EmbeddedServer(EMBEDDED_DATA_DIR)
+
+
+def normalized_url(given: str, variable: str) -> str:
+    """Bring an address into the form postgresql://…, or say what is wrong with it."""
+    expected = "expected postgresql://user:password@host:port/database"
+    scheme, separator, rest = given.partition("://")
+    if not separator or scheme not in SCHEMES:
+        # Without a scheme any part of the value may be the password, so none of it is shown.
+        seen = f"starts with '{scheme}://'" if separator else "has no '://'"
+        raise UserError(f"{variable} is not a PostgreSQL address, it {seen}: {expected}")
+    try:
+        parts = urlsplit(f"postgresql://{rest}")
+        _ = parts.port
+    except ValueError:
+        raise UserError(
+            f"{variable} is malformed (a special character in user or password has to be"
+            f" percent-encoded, a port is a number): {expected}"
+        ) from None
+    return parts.geturl() if parts.netloc else f"postgresql://{rest}"
+
+
+def describe_url(url: str) -> str:
+    """Name database, server and user of an address, never the password."""
+    try:
+        parts = urlsplit(url)
+        user = unquote(parts.username or "")
+        server, database = _server_of(parts), unquote(parts.path.removeprefix("/"))
+    except ValueError:
+        return "the given address"
+    return (
+        (f"database {database} " if database else "")
+        + f"on {server}"
+        + (f" as user {user}" if user else "")
+    )
+
+
+def _server_of(parts: SplitResult) -> str:
+    query = parse_qs(parts.query)
+    host = parts.hostname or query.get("host", [os.environ.get("PGHOST", "localhost")])[0]
+    port = parts.port or query.get("port", [os.environ.get("PGPORT", "5432")])[0]
+    return f"{host}:{port}"
+
+
+async def connect(url: str | None = None, **server_settings: str) -> Connection[Record]:
+    """Open a connection with the session settings every command relies on."""
+    address = url or database_url()
+    connection = await _open(address, SESSION_SETTINGS | server_settings)
+    try:
+        _check_server(connection, address)
+    except UserError:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _open(address: str, server_settings: dict[str, str]) -> Connection[Record]:
+    where = describe_url(address)
+    try:
+        return await asyncpg.connect(
+            address, timeout=CONNECT_SECONDS, server_settings=server_settings
+        )
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise UserError(
+            f"cannot log in to {where}: wrong password, or a user without access"
+            f" ({describe_database_error(error).rstrip('.')})"
+        ) from None
+    except asyncpg.InvalidCatalogNameError:
+        raise UserError(
+            f"the server has no such database: {where}; create it (createdb) or correct the address"
+        ) from None
+    except asyncpg.PostgresError as error:
+        raise UserError(f"cannot open {where}: {describe_database_error(error)}") from None
+    except TimeoutError:
+        raise UserError(
+            f"cannot reach {where}: no answer within {CONNECT_SECONDS:g} seconds"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot reach {where}: {_reason(error)}") from None
+    except (asyncpg.InterfaceError, ValueError) as error:
+        raise UserError(f"cannot use the address of {where}: {error}") from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there; is the server started?"
+    if isinstance(error, FileNotFoundError):
+        return "there is no socket; is the server started?"
+    return error.strerror or str(error)
+
+
+def _check_server(connection: Connection[Record], address: str) -> None:
+    version = connection.get_server_version()
+    if version.major < OLDEST_MAJOR:
+        raise UserError(
+            f"PostgreSQL {OLDEST_MAJOR} or newer is needed, and {describe_url(address)} is"
+            f" PostgreSQL {version.major}.{version.minor}"
+        )
+    encoding = connection.get_settings().server_encoding
+    if encoding != "UTF8":
+        raise UserError(
+            f"the encoding of {describe_url(address)} is {encoding}, and UTF8 is needed: create"
+            " a database with ENCODING 'UTF8' TEMPLATE template0"
+        )
