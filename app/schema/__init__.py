@@ -1,0 +1,181 @@
+"""The database's schema: migrations/ for state, applied once; sql/ for logic, re-applied."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from app.console import UserError, describe_database_error
+from app.schema.logic import Logic, read_logic
+from app.schema.migrations import (
+    apply_migration,
+    pending_migrations,
+    read_applied,
+    read_migrations,
+)
+from app.schema.reapply import ADVISORY_LOCK, is_current, reapply, safe_lock_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from app.schema.statements import SqlFile
+
+__all__ = ["MIGRATIONS_DIR", "SQL_DIR", "MigrationReport", "Plan", "migrate", "plan_migration"]
+
+ROOT = Path(__file__).resolve().parents[2]
+MIGRATIONS_DIR = ROOT / "migrations"
+SQL_DIR = ROOT / "sql"
+DEFAULT_LOCK_TIMEOUT = 2.0
+DEFAULT_SQL_LOCK_TIMEOUT = 0.4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a migration would do."""
+
+    pending: list[SqlFile]
+    logic: Logic
+    is_logic_current: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to do."""
+        return not self.pending and self.is_logic_current
+
+
+@dataclass
+class MigrationReport:
+    """What a migration did."""
+
+    applied: list[str] = field(default_factory=list)
+    sql_objects: int = 0
+    """How many objects sql/ defines, if it was re-applied."""
+    remade: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Return the result in one sentence."""
+        done = []
+        if self.applied:
+            count = len(self.applied)
+            done.append(f"{count} migration{'s' if count > 1 else ''} applied")
+        if self.sql_objects:
+            done.append(f"sql/ re-applied ({self.sql_objects} objects)")
+        if self.settings:
+            done.append(f"settings stored: {', '.join(self.settings)}")
+        return ", ".join(done) or "nothing to do"
+
+
+async def plan_migration(
+    connection: asyncpg.Connection,
+    *,
+    migrations_dir: Path = MIGRATIONS_DIR,
+    sql_dir: Path = SQL_DIR,
+) -> Plan:
+    """Compare the files with the database, and change nothing."""
+    files = read_migrations(migrations_dir)
+    logic = read_logic(sql_dir)
+    pending = pending_migrations(files, await read_applied(connection))
+    return Plan(pending, logic, await is_current(connection, logic))
+
+
+async def migrate(
+    connection: asyncpg.Connection,
+    *,
+    migrations_dir: Path = MIGRATIONS_DIR,
+    sql_dir: Path = SQL_DIR,
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _message: None,
+) -> MigrationReport:
+    """Bring the database to the state of the files; `say` hears of each step as it is done."""
+    report = MigrationReport()
+    async with _migration_lock(connection, say):
+        plan = await plan_migration(connection, migrations_dir=migrations_dir, sql_dir=sql_dir)
+        if not plan.is_empty or force:
+            await _refuse_read_only(connection)
+        try:
+            for file in plan.pending:
+                await apply_migration(connection, file, lock_timeout, say)
+                report.applied.append(file.name)
+                say(f"applied {file.name}")
+            if force or not plan.is_logic_current:
+                sql_lock_timeout = await safe_lock_timeout(connection, DEFAULT_SQL_LOCK_TIMEOUT)
+                changes = await reapply(connection, plan.logic, sql_lock_timeout, say)
+                report.sql_objects = len(plan.logic.objects)
+                report.remade, report.dropped = changes.remade, changes.dropped
+                for name in changes.remade:
+                    say(f"made again {name}")
+                for name in changes.dropped:
+                    say(f"dropped {name}")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise UserError(await _lack_of_rights(connection, error)) from error
+        report.settings = await _store_environment(connection)
+    return report
+
+
+@contextlib.asynccontextmanager
+async def _migration_lock(
+    connection: asyncpg.Connection, say: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Let one process migrate at a time; the server frees the lock when a process dies."""
+    with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on every platform
+        await connection.execute("SET client_connection_check_interval = '1s'")
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
+        say("waiting for another process that is migrating this database")
+        await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", ADVISORY_LOCK)
+            with contextlib.suppress(asyncpg.InvalidParameterValueError):
+                await connection.execute("RESET client_connection_check_interval")
+
+
+async def _refuse_read_only(connection: asyncpg.Connection) -> None:
+    row = await connection.fetchrow("""
+        SELECT
+            pg_is_in_recovery() AS is_standby,
+            current_setting('transaction_read_only') = 'on' AS is_read_only
+    """)
+    if row is not None and row["is_standby"]:
+        raise UserError("the server is a standby: migrate its primary, the standby follows")
+    if row is not None and row["is_read_only"]:
+        raise UserError(
+            "this connection is read-only (default_transaction_read_only): migrate as a role and "
+            "on a database that may write"
+        )
+
+
+async def _lack_of_rights(
+    connection: asyncpg.Connection, error: asyncpg.InsufficientPrivilegeError
+) -> str:
+    row = await connection.fetchrow("""
+        SELECT
+            current_user::text AS role,
+            pg_get_userbyid(coalesce(n.nspowner, d.datdba))::text AS owner
+        FROM pg_database AS d
+        LEFT JOIN pg_namespace AS n ON n.nspname = 'recommender'
+        WHERE d.datname = current_database()
+    """)
+    assert row is not None  # the current database exists
+    return (
+        f"the role {row['role']} may not do this: {describe_database_error(error)} "
+        f"Migrate as {row['owner']}, who owns the schema, or as a superuser"
+    )
+
+
+async def _store_environment(connection: asyncpg.Connection) -> list[str]:
+    """Keep the settings of the environment where SQL can read them."""
+    if importlib.util.find_spec("app.settings") is None:
+        return []
+    settings = importlib.import_module("app.settings")
+    return list(await settings.store_environment(connection))
