@@ -21,7 +21,6 @@
 \ir feature/decayed_score.sql
 \ir feature/popularity.sql
 \ir feature/days_until.sql
-\ir feature/event_attribute_rows.sql
 \ir feature/event_attributes.sql
 \ir feature/event_seats.sql
 \ir feature/event_features.sql

@@ -3,7 +3,9 @@
 CREATE OR REPLACE VIEW recommender.history AS
 SELECT
     p.user_id,
-    p.event_id
+    p.event_id,
+    e.category,
+    e.organizer_id
 FROM (
     SELECT
         r.user_id,
@@ -35,4 +37,4 @@ WHERE NOT EXISTS (
 );
 
 COMMENT ON VIEW recommender.history IS
-'One row is one positive signal (registration, favourite, click, view, dwell, share, favorite or register interaction) on an event that is not deleted. A pair may come several times; an unregister removes it, whatever came first.';
+'One row is one positive signal (registration, favourite, click, view, dwell, share, favorite or register interaction) on an event that is not deleted, with the event''s category and organizer. A pair may come several times; an unregister removes it, whatever came first.';

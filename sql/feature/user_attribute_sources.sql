@@ -24,13 +24,26 @@ FROM recommender.source_implicit_tags AS t
 UNION ALL
 SELECT
     h.user_id,
+    'overlap_history_ratio'::text AS feature,
+    et.tag AS attribute,
+    'history'::text AS source,
+    NULL::double precision AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.history AS h
+INNER JOIN recommender.source_event_tags AS et ON et.event_id = h.event_id
+UNION ALL
+SELECT
+    h.user_id,
     a.feature,
     a.attribute,
     'history'::text AS source,
     NULL::double precision AS score,
     NULL::timestamptz AS last_seen_at
 FROM recommender.history AS h
-INNER JOIN recommender.event_attribute_rows AS a ON a.event_id = h.event_id
+CROSS JOIN LATERAL (
+    VALUES ('category_match', h.category), ('organizer_match', h.organizer_id::text)
+) AS a (feature, attribute)
+WHERE a.attribute IS NOT NULL
 UNION ALL
 SELECT
     c.user_id,

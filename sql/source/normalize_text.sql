@@ -2,17 +2,20 @@
 --
 -- lower() answers differently under libc, builtin and ICU collations, so the mapping is spelled
 -- out: Unicode's simple lower-case mapping, the same on every database. ASCII takes a short cut.
+-- plpgsql, because an inlined body would put the whole mapping into every plan a person reads.
 
 CREATE OR REPLACE FUNCTION recommender.normalize_text(p_text text)
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 IMMUTABLE
 PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT nullif(btrim(
-        CASE WHEN octet_length(p_text) = char_length(p_text)
-            THEN lower(p_text COLLATE "C")
-            ELSE lower(translate(
+AS $$
+BEGIN
+    IF octet_length(p_text) = char_length(p_text) THEN
+        RETURN nullif(btrim(lower(p_text COLLATE "C"), e' \t\n\u000b\f\r\u001c\u001d\u001e\u001f'), '');
+    END IF;
+    RETURN nullif(btrim(
+        lower(translate(
             p_text,
             'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĲĴĶĹĻĽĿŁŃ'
             'ŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸ'
@@ -58,13 +61,13 @@ BEGIN ATOMIC
             '𐓵𐓶𐓷𐓸𐓹𐓺𐓻𐖗𐖘𐖙𐖚𐖛𐖜𐖝𐖞𐖟𐖠𐖡𐖣𐖤𐖥𐖦𐖧𐖨𐖩𐖪𐖫𐖬𐖭𐖮𐖯𐖰𐖱𐖳𐖴𐖵𐖶𐖷𐖸𐖹𐖻𐖼𐳀𐳁𐳂𐳃𐳄𐳅𐳆𐳇𐳈𐳉𐳊𐳋𐳌𐳍𐳎𐳏𐳐𐳑𐳒𐳓𐳔𐳕'
             '𐳖𐳗𐳘𐳙𐳚𐳛𐳜𐳝𐳞𐳟𐳠𐳡𐳢𐳣𐳤𐳥𐳦𐳧𐳨𐳩𐳪𐳫𐳬𐳭𐳮𐳯𐳰𐳱𐳲𑣀𑣁𑣂𑣃𑣄𑣅𑣆𑣇𑣈𑣉𑣊𑣋𑣌𑣍𑣎𑣏𑣐𑣑𑣒𑣓𑣔𑣕𑣖𑣗𑣘𑣙𑣚𑣛𑣜𑣝𑣞𑣟𖹠𖹡𖹢'
             '𖹣𖹤𖹥𖹦𖹧𖹨𖹩𖹪𖹫𖹬𖹭𖹮𖹯𖹰𖹱𖹲𖹳𖹴𖹵𖹶𖹷𖹸𖹹𖹺𖹻𖹼𖹽𖹾𖹿𞤢𞤣𞤤𞤥𞤦𞤧𞤨𞤩𞤪𞤫𞤬𞤭𞤮𞤯𞤰𞤱𞤲𞤳𞤴𞤵𞤶𞤷𞤸𞤹𞤺𞤻𞤼𞤽𞤾𞤿𞥀𞥁𞥂𞥃'
-            ) COLLATE "C")
-        END,
+        ) COLLATE "C"),
         -- Unicode's blanks, as Python's str.strip() knows them.
         e'\t\n\u000b\f\r\u001c\u001d\u001e\u001f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004'
         '\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
     ), '');
 END;
+$$;
 
 COMMENT ON FUNCTION recommender.normalize_text(text) IS
 'Text as tags, categories and cities are compared: trimmed of Unicode blanks, lower case by Unicode''s simple mapping (the same under every collation), NULL if empty. NULL gives NULL.';
