@@ -1,0 +1,44 @@
+-- Locks the headers of one range of students, in order of user_id.
+
+CREATE OR REPLACE FUNCTION recommender._lock_lists(
+    p_run public.recommendation_runs,
+    p_first_user_id integer,
+    p_last_user_id integer,
+    p_wait boolean,
+    p_overwrite boolean
+)
+RETURNS TABLE (user_ids integer[], newer_ids integer[])
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+BEGIN
+    IF p_wait THEN
+        PERFORM FROM public.recommendation_lists AS l
+        WHERE l.user_id BETWEEN p_first_user_id AND p_last_user_id
+        ORDER BY l.user_id
+        FOR UPDATE;
+    END IF;
+    RETURN QUERY
+    SELECT
+        array_agg(h.user_id) FILTER (WHERE NOT h.is_newer),
+        array_agg(h.user_id) FILTER (WHERE h.is_newer)
+    FROM (
+        SELECT
+            l.user_id,
+            NOT p_overwrite
+            AND coalesce(l.generated_at > p_run.as_of, false)
+            AND l.model_version = p_run.model_version AS is_newer
+        FROM public.recommendation_lists AS l
+        WHERE
+            l.user_id BETWEEN p_first_user_id AND p_last_user_id
+            AND l.run_id IS DISTINCT FROM p_run.id
+        ORDER BY l.user_id
+        FOR UPDATE SKIP LOCKED
+    ) AS h;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._lock_lists(
+    public.recommendation_runs, integer, integer, boolean, boolean
+) IS
+'Locks the list headers first..last the run has not passed, in order of user_id, skipping locked ones unless p_wait; newer_ids are those whose list is of a later moment by the same model. NULL arrays: none.';

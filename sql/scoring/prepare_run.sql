@@ -1,0 +1,59 @@
+-- Puts the event side of a run into this session's temporary tables.
+--
+-- pg_temp.scoring_events: the eligible events, best base first.
+-- pg_temp.scoring_postings: who has an attribute, with weight times value and the base, so that
+-- one index-only scan gives a student's sums.
+
+CREATE OR REPLACE FUNCTION recommender.prepare_run(p_run_id bigint)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_run public.recommendation_runs;
+    v_model public.recommender_models;
+    v_previous text := current_setting('recommender.as_of', true);
+    v_event_count integer;
+BEGIN
+    SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
+    SELECT m.* INTO STRICT v_model
+    FROM public.recommender_models AS m WHERE m.model_version = v_run.model_version;
+    PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
+
+    DROP TABLE IF EXISTS pg_temp.scoring_events, pg_temp.scoring_postings;
+    CREATE TEMPORARY TABLE scoring_events ON COMMIT PRESERVE ROWS AS
+    SELECT
+        row_number() OVER (
+            ORDER BY recommender.sort_key(b.base) DESC, b.event_id
+        )::integer AS base_rank,
+        b.event_id,
+        b.base
+    FROM (
+        SELECT
+            e.event_id,
+            recommender.base_logit(v_model, e.seats_taken, e.start_time, v_run.as_of) AS base
+        FROM recommender.eligible_events AS e
+    ) AS b
+    ORDER BY base_rank;
+    GET DIAGNOSTICS v_event_count = ROW_COUNT;
+    CREATE UNIQUE INDEX ON pg_temp.scoring_events (base_rank) INCLUDE (event_id, base);
+    CREATE TEMPORARY TABLE scoring_postings ON COMMIT PRESERVE ROWS AS
+    SELECT
+        a.feature,
+        a.attribute,
+        a.event_id,
+        a.value * recommender.model_weight(v_model, a.feature) AS contribution,
+        e.base
+    FROM recommender.event_attributes_snapshot AS a
+    INNER JOIN pg_temp.scoring_events AS e ON e.event_id = a.event_id
+    ORDER BY a.feature, a.attribute, a.event_id;
+    CREATE INDEX ON pg_temp.scoring_postings (attribute, feature)
+    INCLUDE (event_id, contribution, base);
+    ANALYZE pg_temp.scoring_events, pg_temp.scoring_postings;
+    PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
+    RETURN v_event_count;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.prepare_run(bigint) IS
+'Builds this session''s temporary tables scoring_events and scoring_postings for a run, from the twins (which must be of the run''s moment). Returns the number of eligible events. Call it once per connection before recommender.score_students.';

@@ -1,0 +1,44 @@
+-- Rescores every student, in batches with a commit after each; can be interrupted and resumed.
+
+CREATE OR REPLACE PROCEDURE recommender.score_all(
+    p_top_n integer DEFAULT 50,
+    p_as_of timestamptz DEFAULT NULL,
+    p_resume boolean DEFAULT false,
+    p_overwrite boolean DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run public.recommendation_runs;
+    v_batch record;
+    v_done integer := 0;
+    v_total integer;
+    v_wait boolean := false;
+BEGIN
+    v_run := recommender.start_run(p_top_n, p_as_of, p_resume, p_overwrite);
+    COMMIT;
+    PERFORM recommender._refresh_for_run(v_run.id);
+    COMMIT;
+    PERFORM recommender.prepare_run(v_run.id);
+    COMMIT;
+    SELECT count(*) INTO v_total
+    FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM v_run.id;
+    LOOP
+        FOR v_batch IN SELECT b.* FROM recommender.run_batches(v_run.id) AS b LOOP
+            v_done := v_done + recommender.score_students(
+                v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait, p_overwrite
+            );
+            COMMIT;
+            RAISE INFO '% of % lists', v_done, v_total;
+        END LOOP;
+        -- A second pass waits for the lists somebody else was writing.
+        EXIT WHEN v_wait;
+        v_wait := true;
+    END LOOP;
+    PERFORM recommender.finish_run(v_run.id);
+    COMMIT;
+END;
+$$;
+
+COMMENT ON PROCEDURE recommender.score_all(integer, timestamptz, boolean, boolean) IS
+'Rebuilds the twins and writes every student''s list with recommender.current_model() for a moment (NULL: recommender.as_of()), 200 students a transaction. Interrupted, it goes on with p_resume => true. Must be called outside a transaction block. Raises as recommender.start_run.';

@@ -1,0 +1,17 @@
+-- The advisory lock of one of the recommender's critical sections.
+
+CREATE OR REPLACE FUNCTION recommender._lock_key(p_section text)
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+BEGIN ATOMIC
+    -- 'evrk' in ASCII in the upper half keeps clear of the app's own advisory locks.
+    SELECT (1702261355::bigint << 32) + CASE p_section
+        WHEN 'model' THEN 1
+        WHEN 'refresh_features' THEN 2
+    END;
+END;
+
+COMMENT ON FUNCTION recommender._lock_key(text) IS
+'The advisory lock of a critical section: model (writers of lists share it, activation has it alone) or refresh_features. NULL for an unknown section.';
