@@ -151,7 +151,11 @@ def find_files(directory: Path, only: Collection[str] = ()) -> list[CsvTable]:
         raise UsageError(f"{directory} is not a folder")
     paths: dict[str, Path] = {}
     unknown: list[str] = []
-    for path in sorted(directory.iterdir()):
+    try:
+        present = sorted(directory.iterdir())
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be read: {error.strerror}") from error
+    for path in present:
         suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
         if suffix is None:
             continue
@@ -187,6 +191,8 @@ async def _load(
         raise UserError("another load_dataset.py is filling this database: wait for its end")
     # A timestamp without a zone means UTC, whatever the server's own settings are.
     await connection.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'")
+    # Rows whose commit is not flushed yet cannot be marked all-visible by the VACUUM that follows.
+    await connection.execute("SET LOCAL synchronous_commit = on")
     await _check_columns(connection, files)
     if replace:
         await _empty(connection, [file.table for file in files])
