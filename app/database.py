@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 EMBEDDED_DATA_DIR = Path(__file__).resolve().parents[1] / ".data" / "postgres"
 DATABASE_NAME = "eventrank"
 CONNECT_SECONDS = 15.0
+
+HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d*)?")
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 SESSION_SETTINGS = {"application_name": "eventrank", "jit": "off", "timezone": "UTC"}
@@ -49,45 +52,54 @@ def normalized_url(given: str, variable: str) -> str:
     expected = "expected postgresql://user:password@host:port/database"
     scheme, separator, rest = given.partition("://")
     if not separator or scheme not in SCHEMES:
-        # Without a scheme any part of the value may be the password, so none of it is shown.
-        seen = f"starts with '{scheme}://'" if separator else "has no '://'"
+        # Any part of a value without a scheme may be the password, so none of it is shown.
+        seen = f"starts with {scheme}://" if separator else "has no ://"
         raise UserError(f"{variable} is not a PostgreSQL address, it {seen}: {expected}")
-    try:
-        parts = urlsplit(f"postgresql://{rest}")
-        _ = parts.port
-    except ValueError:
+    url = f"postgresql://{rest}"
+    if not _is_well_formed(url):
         raise UserError(
-            f"{variable} is malformed (a special character in user or password has to be"
-            f" percent-encoded, a port is a number): {expected}"
-        ) from None
-    return parts.geturl() if parts.netloc else f"postgresql://{rest}"
+            f"{variable} is malformed: {expected}, where special characters in user and password"
+            " are percent-encoded and the port is a number"
+        )
+    return url
+
+
+def _is_well_formed(url: str) -> bool:
+    """Check what a password with a bare / ? # or @ in it breaks."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    login, _, hosts = parts.netloc.rpartition("@")
+    query_may_have_at = "@" in parts.netloc or not parts.netloc
+    return (
+        all(HOST.fullmatch(host) for host in hosts.split(","))
+        and "@" not in login + parts.path
+        and not parts.fragment
+        and ("@" not in parts.query or query_may_have_at)
+    )
 
 
 def describe_url(url: str) -> str:
     """Name database, server and user of an address, never the password."""
-    try:
-        parts = urlsplit(url)
-        user = unquote(parts.username or "")
-        server, database = _server_of(parts), unquote(parts.path.removeprefix("/"))
-    except ValueError:
+    if not _is_well_formed(url):
         return "the given address"
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    user = unquote(login.partition(":")[0]) or query.get("user")
+    database = unquote(parts.path.removeprefix("/")) or query.get("dbname")
+    server = unquote(hosts) or query.get("host") or os.environ.get("PGHOST", "localhost")
     return (
-        (f"database {database} " if database else "")
-        + f"on {server}"
+        (f"the database {database} on " if database else "")
+        + server
         + (f" as user {user}" if user else "")
     )
 
 
-def _server_of(parts: SplitResult) -> str:
-    query = parse_qs(parts.query)
-    host = parts.hostname or query.get("host", [os.environ.get("PGHOST", "localhost")])[0]
-    port = parts.port or query.get("port", [os.environ.get("PGPORT", "5432")])[0]
-    return f"{host}:{port}"
-
-
 async def connect(url: str | None = None, **server_settings: str) -> Connection[Record]:
     """Open a connection with the session settings every command relies on."""
-    address = url or database_url()
+    address = normalized_url(url, "the address") if url else database_url()
     connection = await _open(address, SESSION_SETTINGS | server_settings)
     try:
         _check_server(connection, address)
@@ -110,7 +122,7 @@ async def _open(address: str, server_settings: dict[str, str]) -> Connection[Rec
         ) from None
     except asyncpg.InvalidCatalogNameError:
         raise UserError(
-            f"the server has no such database: {where}; create it (createdb) or correct the address"
+            f"there is no such database: {where}; create it (createdb) or correct the address"
         ) from None
     except asyncpg.PostgresError as error:
         raise UserError(f"cannot open {where}: {describe_database_error(error)}") from None
@@ -120,8 +132,8 @@ async def _open(address: str, server_settings: dict[str, str]) -> Connection[Rec
         ) from None
     except OSError as error:
         raise UserError(f"cannot reach {where}: {_reason(error)}") from None
-    except (asyncpg.InterfaceError, ValueError) as error:
-        raise UserError(f"cannot use the address of {where}: {error}") from None
+    except asyncpg.InterfaceError as error:
+        raise UserError(f"cannot open {where}: {error}") from None
 
 
 def _reason(error: OSError) -> str:
