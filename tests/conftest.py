@@ -33,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if directory and not Path(directory).is_dir():
             raise pytest.UsageError(f"{variable} names {directory}, which is not a directory")
         config.stash[HEADER].append(
-            f"{variable}: {directory}" if directory else f"{variable}: not set, no {marker} tests"
+            f"{variable}: {directory}"
+            if directory
+            else f"{variable}: not set, the {marker} tests are left out"
         )
 
 
