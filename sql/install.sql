@@ -43,6 +43,8 @@
 \ir scoring/current_model.sql
 \ir scoring/model_weight.sql
 \ir scoring/base_logit.sql
+\ir scoring/reason_templates.sql
+\ir scoring/templates_for.sql
 \ir scoring/reason_text.sql
 \ir scoring/activate_model.sql
 \ir scoring/_validate_top_n.sql

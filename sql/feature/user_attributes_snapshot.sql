@@ -14,8 +14,7 @@ SELECT
             (SELECT p.decay_half_life_hours FROM recommender.parameters AS p),
             (SELECT p.implicit_score_cap FROM recommender.parameters AS p)
         )
-    ) AS weight,
-    bool_and(s.source = 'implicit') AS is_implicit
+    ) AS weight
 FROM recommender.user_attribute_sources_snapshot AS s
 GROUP BY s.user_id, s.feature, s.attribute;
 

@@ -7,6 +7,8 @@ RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 AS $$
+DECLARE
+    v_shortest integer;
 BEGIN
     -- Every eligible event a student is not registered for is a candidate.
     UPDATE public.recommendation_lists AS l SET
@@ -27,12 +29,17 @@ BEGIN
     WHERE l.user_id = u.user_id;
     UPDATE public.recommendation_lists AS l SET run_id = p_run.id
     WHERE l.user_id = ANY (p_newer_ids);
+    -- The shortest list bounds the range of ranks, so that the key finds what is beyond.
+    SELECT min(l.item_count) INTO v_shortest
+    FROM public.recommendation_lists AS l WHERE l.user_id = ANY (p_user_ids);
     DELETE FROM public.user_recommendations AS r
-    USING public.recommendation_lists AS l
     WHERE
-        l.user_id = ANY (p_user_ids)
-        AND r.user_id = l.user_id
-        AND r.rank > l.item_count;
+        r.user_id = ANY (p_user_ids)
+        AND r.rank > v_shortest
+        AND r.rank > (
+            SELECT l.item_count FROM public.recommendation_lists AS l
+            WHERE l.user_id = r.user_id
+        );
 END;
 $$;
 

@@ -13,6 +13,7 @@ DECLARE
     v_as_of timestamptz := recommender.as_of();
     v_model public.recommender_models := recommender.current_model();
     v_language text;
+    v_templates recommender.reason_templates;
     v_event_ids integer[];
     v_bases double precision[];
 BEGIN
@@ -25,6 +26,8 @@ BEGIN
             MESSAGE = format('there is no student %s', coalesce(p_user_id::text, 'NULL')),
             HINT = 'lists are for users whose role is student';
     END IF;
+
+    v_templates := recommender.templates_for(v_language);
 
     SELECT
         array_agg(e.event_id ORDER BY e.event_id),
@@ -46,7 +49,6 @@ BEGIN
             ea.feature,
             ea.attribute,
             ua.weight,
-            ua.is_implicit,
             ua.weight * ea.value * recommender.model_weight(v_model, ea.feature) AS contribution
         FROM recommender.user_attributes AS ua
         INNER JOIN recommender.event_attributes AS ea
@@ -86,7 +88,7 @@ BEGIN
             (array_agg(x.attribute ORDER BY x.weight DESC, x.attribute COLLATE "C")
                 FILTER (WHERE x.feature = 'overlap_interest_ratio')
             )[1:3] AS interests,
-            bool_or(x.feature = 'same_city' AND NOT x.is_implicit) AS is_near
+            bool_or(x.feature = 'same_city' AND x.weight >= 0.5) AS is_near
         FROM matches AS x
         WHERE x.event_id IN (SELECT k.event_id FROM ranked AS k)
         GROUP BY x.event_id
@@ -96,9 +98,7 @@ BEGIN
         k.rank,
         k.event_id,
         k.score,
-        recommender.reason_text(
-            v_language, array_to_string(w.interests, ', '), coalesce(w.is_near, false)
-        )
+        recommender.reason_text(v_templates, w.interests, w.is_near)
     FROM ranked AS k
     LEFT JOIN reasons AS w ON w.event_id = k.event_id
     ORDER BY k.rank;

@@ -1,25 +1,20 @@
--- The sentence that says why an event is in a list, in the student's language.
+-- The sentence that says why an event is in a list.
 
 CREATE OR REPLACE FUNCTION recommender.reason_text(
-    p_language text, p_interests text, p_is_near boolean
+    p_templates recommender.reason_templates, p_interests text[], p_is_near boolean
 )
 RETURNS text
 LANGUAGE sql
-STABLE
+IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT replace(r.template, '%s', coalesce(p_interests, ''))
-    FROM public.recommendation_reasons AS r
-    WHERE
-        r.language IN (p_language, 'en')
-        AND r.kind = CASE
-            WHEN p_interests IS NOT NULL THEN 'interests'
-            WHEN p_is_near THEN 'near_you'
-            ELSE 'generic'
-        END
-    ORDER BY r.language = 'en'
-    LIMIT 1;
+    SELECT CASE
+        WHEN p_interests IS NOT NULL
+            THEN replace((p_templates).interests, '%s', array_to_string(p_interests, ', '))
+        WHEN p_is_near THEN (p_templates).near_you
+        ELSE (p_templates).generic
+    END;
 END;
 
-COMMENT ON FUNCTION recommender.reason_text(text, text, boolean) IS
-'The reason in a language of recommendation_reasons (any other: English): matching interests if there are any (NULL: none), else that the event is near, else the generic sentence.';
+COMMENT ON FUNCTION recommender.reason_text(recommender.reason_templates, text[], boolean) IS
+'The matching interests (up to three, heaviest first; NULL: none), else that the event is near (same_city at least 0.5), else the generic sentence. The rule is the reference''s.';

@@ -39,8 +39,12 @@ BEGIN
         s.user_id, t.rank, t.event_id, t.score, v_run.model_version, v_run.as_of, t.reason
     FROM recommender.source_students AS s
     CROSS JOIN LATERAL (
+        SELECT recommender.templates_for(s.language) AS templates
+        OFFSET 0
+    ) AS l
+    CROSS JOIN LATERAL (
         WITH profile AS MATERIALIZED (
-            SELECT ua.feature, ua.attribute, ua.weight, ua.is_implicit
+            SELECT ua.feature, ua.attribute, ua.weight
             FROM recommender.user_attributes_snapshot AS ua
             WHERE ua.user_id = s.user_id
         ),
@@ -90,7 +94,7 @@ BEGIN
                 (array_agg(a.attribute ORDER BY u.weight DESC, a.attribute COLLATE "C")
                     FILTER (WHERE a.feature = 'overlap_interest_ratio')
                 )[1:3] AS interests,
-                bool_or(a.feature = 'same_city' AND NOT u.is_implicit) AS is_near
+                bool_or(a.feature = 'same_city' AND u.weight >= 0.5) AS is_near
             FROM profile AS u
             INNER JOIN recommender.event_attributes_snapshot AS a
                 ON a.attribute = u.attribute AND a.feature = u.feature
@@ -107,9 +111,7 @@ BEGIN
             )::integer AS rank,
             k.event_id,
             recommender.sigmoid(k.logit) AS score,
-            recommender.reason_text(
-                s.language, array_to_string(w.interests, ', '), coalesce(w.is_near, false)
-            ) AS reason
+            recommender.reason_text(l.templates, w.interests, w.is_near) AS reason
         FROM ranked AS k
         LEFT JOIN reasons AS w ON w.event_id = k.event_id
     ) AS t

@@ -1,0 +1,13 @@
+-- One row is one language with the sentences that say why an event is in a list.
+
+CREATE OR REPLACE VIEW recommender.reason_templates AS
+SELECT
+    r.language,
+    max(r.template) FILTER (WHERE r.kind = 'interests') AS interests,
+    max(r.template) FILTER (WHERE r.kind = 'near_you') AS near_you,
+    max(r.template) FILTER (WHERE r.kind = 'generic') AS generic
+FROM public.recommendation_reasons AS r
+GROUP BY r.language;
+
+COMMENT ON VIEW recommender.reason_templates IS
+'One row is one language with its three sentences from recommendation_reasons; NULL where one is missing, %s where the names go.';
