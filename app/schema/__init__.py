@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MIGRATIONS_DIR = ROOT / "migrations"
 SQL_DIR = ROOT / "sql"
 DEFAULT_LOCK_TIMEOUT = 2.0
-DEFAULT_SQL_LOCK_TIMEOUT = 0.4
 
 
 @dataclass(frozen=True)
@@ -97,28 +96,41 @@ async def migrate(
 ) -> MigrationReport:
     """Bring the database to the state of the files; `say` hears of each step as it is done."""
     report = MigrationReport()
-    async with _migration_lock(connection, say):
+    async with _migration_lock(connection, say), _clear_about_rights(connection):
         plan = await plan_migration(connection, migrations_dir=migrations_dir, sql_dir=sql_dir)
         if not plan.is_empty or force:
             await _refuse_read_only(connection)
-        try:
-            for file in plan.pending:
-                await apply_migration(connection, file, lock_timeout, say)
-                report.applied.append(file.name)
-                say(f"applied {file.name}")
-            if force or not plan.is_logic_current:
-                sql_lock_timeout = await safe_lock_timeout(connection, DEFAULT_SQL_LOCK_TIMEOUT)
-                changes = await reapply(connection, plan.logic, sql_lock_timeout, say)
-                report.sql_objects = len(plan.logic.objects)
-                report.remade, report.dropped = changes.remade, changes.dropped
-                for name in changes.remade:
-                    say(f"made again {name}")
-                for name in changes.dropped:
-                    say(f"dropped {name}")
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise UserError(await _lack_of_rights(connection, error)) from error
+        for file in plan.pending:
+            await apply_migration(connection, file, lock_timeout, say)
+            report.applied.append(file.name)
+            say(f"applied {file.name}")
+        if force or not plan.is_logic_current:
+            await _reapply_logic(connection, plan.logic, lock_timeout, say, report)
         report.settings = await _store_environment(connection)
     return report
+
+
+async def _reapply_logic(
+    connection: asyncpg.Connection,
+    logic: Logic,
+    lock_timeout: float,
+    say: Callable[[str], None],
+    report: MigrationReport,
+) -> None:
+    changes = await reapply(
+        connection, logic, await safe_lock_timeout(connection, lock_timeout), say
+    )
+    report.sql_objects = len(logic.objects)
+    report.remade, report.dropped = changes.remade, changes.dropped
+    for name in changes.remade:
+        say(f"made again {name}")
+    for name in changes.dropped:
+        say(f"dropped {name}")
+    for name in changes.filled:
+        # The planner has to know the new rows, and index-only scans need them marked visible.
+        await connection.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) {name}")
+    if changes.kept:
+        say(f"kept as last refreshed: {', '.join(changes.kept)}")
 
 
 @contextlib.asynccontextmanager
@@ -129,8 +141,10 @@ async def _migration_lock(
     with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on every platform
         await connection.execute("SET client_connection_check_interval = '1s'")
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
-        say("waiting for another process that is migrating this database")
-        await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+        say(f"waiting for {await _lock_holder(connection)}, which is migrating this database")
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+            await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
     try:
         yield
     finally:
@@ -155,9 +169,35 @@ async def _refuse_read_only(connection: asyncpg.Connection) -> None:
         )
 
 
-async def _lack_of_rights(
-    connection: asyncpg.Connection, error: asyncpg.InsufficientPrivilegeError
-) -> str:
+async def _lock_holder(connection: asyncpg.Connection) -> str:
+    pid = await connection.fetchval(
+        """
+        SELECT l.pid
+        FROM pg_locks AS l
+        INNER JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.classid::bigint << 32 | l.objid::bigint = $1
+        """,
+        ADVISORY_LOCK,
+    )
+    return f"the session with pid {pid}" if pid else "another session"
+
+
+@contextlib.asynccontextmanager
+async def _clear_about_rights(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Add who could do it to the server's complaint that this role may not."""
+    try:
+        yield
+    except UserError as error:
+        if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+            raise UserError(f"{error} {await _who_may(connection)}") from error
+        raise
+    except asyncpg.InsufficientPrivilegeError as error:
+        message = describe_database_error(error)
+        raise UserError(f"{message} {await _who_may(connection)}") from error
+
+
+async def _who_may(connection: asyncpg.Connection) -> str:
     row = await connection.fetchrow("""
         SELECT
             current_user::text AS role,
@@ -167,10 +207,7 @@ async def _lack_of_rights(
         WHERE d.datname = current_database()
     """)
     assert row is not None  # the current database exists
-    return (
-        f"the role {row['role']} may not do this: {describe_database_error(error)} "
-        f"Migrate as {row['owner']}, who owns the schema, or as a superuser"
-    )
+    return f"This is the role {row['role']}; migrate as {row['owner']} or as a superuser"
 
 
 async def _store_environment(connection: asyncpg.Connection) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from app.console import UserError
 from app.schema.logic import DEFINITION_MARK, SCHEMA, SchemaObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import asyncpg
 
 Address = tuple[int, int]
 """A row of the catalog: the oid of the catalog table and the oid of the object."""
@@ -61,11 +62,15 @@ _DEPENDANTS = """
             WHEN r.ev_class IS NULL THEN d.classid ELSE 'pg_class'::regclass
         END::bigint AS class_id,
         coalesce(r.ev_class, d.objid)::bigint AS object_id,
-        bool_or(d.deptype = 'i' AND r.ev_class IS NULL) AS is_part
+        bool_or(
+            (d.deptype = 'i' AND r.ev_class IS NULL)
+            OR coalesce(c.relnamespace = 'pg_toast'::regnamespace, false)
+        ) AS is_part
     FROM unnest($1::oid[], $2::oid[]) AS n (class_id, object_id)
     INNER JOIN pg_depend AS d ON d.refclassid = n.class_id AND d.refobjid = n.object_id
     LEFT JOIN pg_rewrite AS r
         ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN'
+    LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
     GROUP BY d.refclassid, d.refobjid, d.classid, d.objid, r.ev_class
 """
 
@@ -127,6 +132,16 @@ _PRIVILEGES = """
     FROM all_lists AS l
     LEFT JOIN LATERAL aclexplode(l.acl) AS x ON true
 """
+
+
+@dataclass(frozen=True)
+class Dependants:
+    """Who needs certain objects: ours with the objects themselves, and those of somebody else."""
+
+    order: list[Address]
+    """The objects and what of ours needs them, dependants first."""
+    foreign: dict[Address, Address]
+    """What is not ours, each with the object of ours that it needs."""
 
 
 @dataclass(frozen=True)
@@ -216,15 +231,15 @@ async def read_definitions(connection: asyncpg.Connection) -> dict[str, str]:
     return {row["name"]: row["comment"].rpartition(DEFINITION_MARK)[2] for row in rows}
 
 
-async def drop_order(
+async def read_dependants(
     connection: asyncpg.Connection, targets: Iterable[Address], ours: set[Address]
-) -> list[Address]:
-    """Order the targets and what of ours needs them, dependants first; a foreign one is refused."""
+) -> Dependants:
+    """Follow the server's record of who needs whom, upwards from the targets."""
     needs: dict[Address, list[Address]] = defaultdict(list)
     holder: dict[Address, Address] = {}
+    foreign: dict[Address, Address] = {}
     waiting = list(targets)
     found = set(waiting)
-    foreign: dict[Address, Address] = {}
     while waiting:
         rows = await connection.fetch(
             _DEPENDANTS, [node[0] for node in waiting], [node[1] for node in waiting]
@@ -247,9 +262,7 @@ async def drop_order(
                     waiting.append(node)
             else:
                 foreign.setdefault(node, on)
-    if foreign:
-        await _refuse_foreign(connection, foreign)
-    return _dependants_first(found, needs)
+    return Dependants(_dependants_first(found, needs), foreign)
 
 
 def _dependants_first(nodes: set[Address], needs: dict[Address, list[Address]]) -> list[Address]:
@@ -269,7 +282,10 @@ def _dependants_first(nodes: set[Address], needs: dict[Address, list[Address]]) 
     return order
 
 
-async def _refuse_foreign(connection: asyncpg.Connection, foreign: dict[Address, Address]) -> None:
+async def refuse_foreign(connection: asyncpg.Connection, foreign: dict[Address, Address]) -> None:
+    """Stop because of somebody else's objects, and name one of them."""
+    if not foreign:
+        return
     names = await describe(connection, [*foreign, *foreign.values()])
     node, on = min(foreign.items(), key=lambda pair: names[pair[0]])
     others = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
@@ -287,6 +303,27 @@ async def describe(
         _DESCRIBE, [node[0] for node in addresses], [node[1] for node in addresses]
     )
     return {(row["class_id"], row["object_id"]): f"{row['kind']} {row['identity']}" for row in rows}
+
+
+async def lock_relations(connection: asyncpg.Connection, addresses: Sequence[Address]) -> None:
+    """Lock views against readers, in this order.
+
+    LOCK TABLE would lock the tables below them as well; giving a view the owner that it has does
+    not. All in one round trip, so that nobody waits longer than the waiting itself takes.
+    """
+    statements = await connection.fetchval(
+        """
+        SELECT string_agg(
+            format('ALTER TABLE %s OWNER TO %I;', c.oid::regclass, pg_get_userbyid(c.relowner)), ' '
+            ORDER BY n.position
+        )
+        FROM unnest($1::oid[]) WITH ORDINALITY AS n (object_id, position)
+        INNER JOIN pg_class AS c ON c.oid = n.object_id AND c.relkind IN ('v', 'm')
+        """,
+        [object_id for _, object_id in addresses],
+    )
+    if statements:
+        await connection.execute(statements)
 
 
 async def drop(connection: asyncpg.Connection, address: Address) -> str:
@@ -337,9 +374,13 @@ async def restore_access(connection: asyncpg.Connection, now: Access, before: Ac
         )
     for grant in sorted(before.grants - now.grants, key=str):
         option = " WITH GRANT OPTION" if grant.is_grantable else ""
-        await connection.execute(
-            f"GRANT {_privilege(grant)} ON {now.keyword} {now.identity} TO {grant.grantee}{option}"
-        )
+        # A privilege on a column that is no more has nothing to be restored to.
+        with contextlib.suppress(asyncpg.UndefinedColumnError):
+            async with connection.transaction():
+                await connection.execute(
+                    f"GRANT {_privilege(grant)} ON {now.keyword} {now.identity} "
+                    f"TO {grant.grantee}{option}"
+                )
 
 
 def _privilege(grant: Grant) -> str:

@@ -123,7 +123,7 @@ async def apply_migration(
             if attempt == _LOCK_TRIES:
                 break
             say(f"{file.name}: a table is busy, trying again ({attempt} of {_LOCK_TRIES - 1})")
-            await asyncio.sleep(0.1 * 2**attempt)
+            await asyncio.sleep(0.05 * 2**attempt)
         else:
             return
     raise UserError(
@@ -147,7 +147,7 @@ async def oldest_transaction(connection: asyncpg.Connection) -> str:
         LIMIT 1
     """)
     if row is None:
-        return "whoever held it has finished since; try again"
+        return "look for long transactions in pg_stat_activity, then try again"
     return (
         f"the oldest transaction is pid {row['pid']} ({row['application']}, {row['state']}, "
         f"{row['seconds']} s); end it or wait, then try again"
@@ -173,17 +173,17 @@ async def _run_once(connection: asyncpg.Connection, file: SqlFile, lock_timeout:
 
 
 async def set_local(connection: asyncpg.Connection, lock_timeout: float) -> None:
-    """Bound the waiting for locks, and make unqualified names mean public first."""
+    """Prepare the transaction: bounded waits for locks, unqualified names mean public first."""
     await connection.execute(
         """
         SELECT
             set_config('lock_timeout', $1, true),
+            set_config('statement_timeout', '0', true),
             set_config(
                 'search_path',
                 concat_ws(', ', 'public', nullif(current_setting('search_path'), '')),
                 true
-            ),
-            set_config('client_min_messages', 'warning', true)
+            )
         """,
         f"{max(round(lock_timeout * 1000), 1)}ms",
     )

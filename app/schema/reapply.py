@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 
 ADVISORY_LOCK = 0x6576_656E_7472_616E  # "eventran" in ASCII: one key for all who change the schema
 
-_TRIES = 10
-_LONGEST_PAUSE = 10.0
-_SHORTEST_LOCK_TIMEOUT = 0.02
+_TRIES = 12
+_SHORTEST_LOCK_TIMEOUT = 0.05
+_LONGEST_PAUSE = 5.0
 
 # What CREATE OR REPLACE raises when an object changed its shape: columns of a view, return type or
 # argument names of a function, a view that became a table, dependants in the way.
@@ -44,6 +43,10 @@ class Changes:
 
     remade: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    filled: list[str] = field(default_factory=list)
+    """The materialized views that were built, and so hold rows of now."""
+    kept: list[str] = field(default_factory=list)
+    """The materialized views that were left alone, and hold rows of their last refresh."""
 
 
 async def is_current(connection: asyncpg.Connection, logic: Logic) -> bool:
@@ -59,16 +62,23 @@ async def reapply(
     lock_timeout: float,
     say: Callable[[str], None],
 ) -> Changes:
-    """Re-apply all files; a lock that cannot be had at once is asked for again, after a pause."""
+    """Re-apply all files; a lock that cannot be had at once is asked for again, after a pause.
+
+    Readers that meet the views in another order than we do would lock us and themselves out for
+    good. So the views are locked first, every other try the other way round, with a patience that
+    grows as the pauses do: who gives way is always us.
+    """
     changed_shape: set[SchemaObject] = set()
     for attempt in range(1, _TRIES + 1):
+        patience = min(_SHORTEST_LOCK_TIMEOUT * 2 ** (attempt // 2), lock_timeout)
+        one_try = _Reapplication(connection, logic, changed_shape)
         try:
             async with connection.transaction():
-                return await _Reapplication(connection, logic, lock_timeout, changed_shape).run()
+                return await one_try.run(patience, bases_first=attempt % 2 == 0)
         except _BUSY:
             if attempt == _TRIES:
                 break
-            pause = min(0.1 * 2**attempt, _LONGEST_PAUSE)
+            pause = min(0.05 * 2**attempt, _LONGEST_PAUSE)
             say(f"{SCHEMA} is busy, trying again in {pause:g} s ({attempt} of {_TRIES - 1})")
             await asyncio.sleep(pause)
     raise UserError(
@@ -82,7 +92,7 @@ async def safe_lock_timeout(connection: asyncpg.Connection, wished: float) -> fl
     deadlock_timeout = await connection.fetchval("""
         SELECT s.setting::integer FROM pg_settings AS s WHERE s.name = 'deadlock_timeout'
     """)
-    return min(wished, 0.8 * float(deadlock_timeout) / 1000)
+    return min(wished, 0.5 * float(deadlock_timeout) / 1000)
 
 
 class _Reapplication:
@@ -92,24 +102,27 @@ class _Reapplication:
         self,
         connection: asyncpg.Connection,
         logic: Logic,
-        lock_timeout: float,
         changed_shape: set[SchemaObject],
     ) -> None:
         self.connection = connection
         self.logic = logic
-        self.lock_timeout = lock_timeout
         self.changed_shape = changed_shape
-        self.started = time.monotonic()
         self.installed: list[SchemaObject] = []
         self.dropped: dict[SchemaObject, Access | None] = {}
+        self.kept: set[Address] = set()
         self.done: set[str] = set()
 
-    async def run(self) -> Changes:
+    async def run(self, lock_timeout: float, *, bases_first: bool) -> Changes:
         await self.connection.fetchval("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK)
-        await set_local(self.connection, self.lock_timeout)
+        await set_local(self.connection, lock_timeout)
         self.installed = await catalog.read_installed(self.connection)
+        if not self.installed and await catalog.read_stamp(self.connection):
+            self.installed = list(self.logic.objects)  # the list itself was dropped by hand
         await self._refuse_to_overwrite()
-        await self._drop(await self._must_be_dropped_first())
+        self.kept.update((await catalog.resolve(self.connection, self.logic.objects)).values())
+        first = await self._must_be_dropped_first()
+        await self._lock(first, bases_first=bases_first)
+        await self._drop(first)
         await self._run_files()
         await self._drop_what_left()
         changes = await self._restore_access()
@@ -159,6 +172,20 @@ class _Reapplication:
         first.update(new[item] for item in self.changed_shape if item in new)
         return first
 
+    async def _lock(self, to_drop: set[Address], *, bases_first: bool) -> None:
+        """Lock every view, since all are replaced, and the materialized ones that are dropped."""
+        ours = await self._ours()
+        views = {address for address, item in ours.items() if item.kind == "view"}
+        dropped = await catalog.read_dependants(self.connection, to_drop, set(ours))
+        locked = views.union(dropped.order)
+        order = (await catalog.read_dependants(self.connection, locked, set(ours))).order
+        order = [address for address in order if address in locked]
+        await catalog.lock_relations(self.connection, order[::-1] if bases_first else order)
+
+    async def _ours(self) -> dict[Address, SchemaObject]:
+        known = await catalog.resolve(self.connection, [*self.logic.objects, *self.installed])
+        return {address: item for item, address in known.items()}
+
     async def _run_files(self) -> None:
         while True:
             waiting = [file for file in self.logic.files if file.name not in self.done]
@@ -172,9 +199,7 @@ class _Reapplication:
 
     async def _run_file(self, file: SqlFile) -> tuple[Statement, asyncpg.PostgresError] | None:
         """Run a file; return the statement that met another shape, if one did."""
-        remaining = self.lock_timeout - (time.monotonic() - self.started)
-        await set_local(self.connection, max(remaining, _SHORTEST_LOCK_TIMEOUT))
-        statement = file.statements[0]
+        statement = Statement("", "", 1)
         try:
             async with self.connection.transaction():
                 for statement in file.statements:
@@ -196,7 +221,10 @@ class _Reapplication:
         if not existing:
             raise statement_error(error, file, statement) from error
         self.changed_shape.update(existing)
-        await self._drop(set(existing.values()))
+        try:
+            await self._drop(set(existing.values()))
+        except UserError as refusal:
+            raise UserError(f"{statement_error(error, file, statement)} {refusal}") from error
 
     async def _drop_what_left(self) -> None:
         old = await catalog.resolve(self.connection, self.installed)
@@ -207,19 +235,24 @@ class _Reapplication:
         """Drop by name, after what of ours depends on it; whatever sql/ still has is made again."""
         if not targets:
             return
-        known = await catalog.resolve(self.connection, [*self.logic.objects, *self.installed])
-        ours = {address: item for item, address in known.items()}
-        order = await catalog.drop_order(self.connection, targets, set(ours))
+        ours = await self._ours()
+        dependants = await catalog.read_dependants(self.connection, targets, set(ours))
+        await catalog.refuse_foreign(self.connection, dependants.foreign)
+        order = dependants.order
         access = await catalog.read_access(self.connection, order)
         for address in order:
             await catalog.drop(self.connection, address)
             self.dropped.setdefault(ours[address], access.get(address))
             self.done.discard(ours[address].file)
+        self.kept.difference_update(order)
 
     async def _restore_access(self) -> Changes:
         """Give what was made again its owner and privileges, then grant again what sql/ grants."""
         existing = await catalog.resolve(self.connection, self.logic.objects)
         changes = Changes()
+        for item, address in existing.items():
+            if item.kind == "materialized view":
+                (changes.kept if address in self.kept else changes.filled).append(str(item))
         for item, access in self.dropped.items():
             successor = self._successor(item)
             if successor is None:
