@@ -1,0 +1,82 @@
+-- Adds so many negatives for every positive: shown and not taken if anything was, else any event.
+
+CREATE OR REPLACE FUNCTION recommender._sample_negatives(
+    p_seed bigint, p_negatives_per_positive integer
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_event_count integer := (SELECT count(*) FROM pg_temp.training_events);
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.training_impressions;
+    CREATE TEMPORARY TABLE training_impressions AS
+    SELECT
+        m.user_id,
+        m.event_id,
+        m.best_position,
+        m.impression_no,
+        count(*) OVER (PARTITION BY m.user_id)::integer AS impression_count
+    FROM (
+        SELECT
+            i.user_id,
+            i.event_id,
+            i.best_position,
+            (row_number() OVER (
+                PARTITION BY i.user_id ORDER BY i.best_position ASC NULLS LAST, i.event_id
+            ))::integer - 1 AS impression_no
+        FROM recommender.training_impressions AS i
+        WHERE NOT EXISTS (
+            SELECT FROM pg_temp.training_pairs AS p
+            WHERE p.user_id = i.user_id AND p.event_id = i.event_id
+        )
+    ) AS m
+    -- The 50 best positions: what a student saw far down says little.
+    WHERE m.impression_no < 50;
+    CREATE UNIQUE INDEX ON pg_temp.training_impressions (user_id, impression_no);
+    ANALYZE pg_temp.training_impressions;
+
+    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
+    SELECT
+        p.user_id,
+        coalesce(i.event_id, r.event_id),
+        'negative',
+        0,
+        CASE WHEN i.event_id IS NULL THEN 1.0
+            ELSE recommender.impression_weight(i.best_position)
+        END
+    FROM pg_temp.training_pairs AS p
+    CROSS JOIN generate_series(1, p_negatives_per_positive) AS d (draw)
+    LEFT JOIN pg_temp.training_impressions AS f
+        ON f.user_id = p.user_id AND f.impression_no = 0
+    LEFT JOIN pg_temp.training_impressions AS i
+        ON
+            i.user_id = p.user_id
+            AND i.impression_no = recommender.training_hash(
+                p_seed, p.user_id, p.event_id, d.draw, f.impression_count
+            )
+    LEFT JOIN LATERAL (
+        -- At most 32 tries: a student who wants nearly everything has few negatives, or none.
+        SELECT e.event_id
+        FROM generate_series(0, 31) AS t (try)
+        INNER JOIN pg_temp.training_events AS e
+            ON e.event_no = recommender.training_hash(
+                p_seed, p.user_id, p.event_id, d.draw + 1000 * t.try, v_event_count
+            )
+        WHERE NOT EXISTS (
+            SELECT FROM pg_temp.training_pairs AS x
+            WHERE x.user_id = p.user_id AND x.event_id = e.event_id
+        )
+        ORDER BY t.try
+        LIMIT 1
+    ) AS r ON f.user_id IS NULL
+    WHERE
+        p.label = 1 AND NOT p.is_holdout
+        AND (i.event_id IS NOT NULL OR r.event_id IS NOT NULL)
+    ORDER BY p.user_id, p.event_id, d.draw;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._sample_negatives(bigint, integer) IS
+'Adds p_negatives_per_positive negatives per positive to pg_temp.training_examples: drawn from the student''s 50 best-placed impressions without a signal, weighted by position, if there are any, else from all known events at weight 1.0; never an event the student has a signal for.';

@@ -1,0 +1,54 @@
+-- Keeps fitted weights under a new version and makes them the active model.
+
+CREATE OR REPLACE FUNCTION recommender.store_model(
+    p_model_version text,
+    p_feature_names text[],
+    p_weights double precision[],
+    p_meta jsonb,
+    p_activate boolean DEFAULT true
+)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+BEGIN
+    IF p_feature_names IS DISTINCT FROM recommender.feature_names() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER012',
+            MESSAGE = format('model "%s" was trained on other features', p_model_version),
+            DETAIL = format(
+                'It has %s; this version computes %s.',
+                array_to_string(p_feature_names, ', '),
+                array_to_string(recommender.feature_names(), ', ')
+            ),
+            HINT = 'train it with the same version of sql/ and app/';
+    ELSIF (
+        cardinality(p_weights) = cardinality(p_feature_names)
+        AND 1e6 >= ALL (p_weights) AND -1e6 <= ALL (p_weights)
+    ) IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER013',
+            MESSAGE = format('the weights of model "%s" are unusable', p_model_version),
+            DETAIL = format('They are %s.', coalesce(p_weights::text, 'NULL')),
+            HINT = 'there must be one finite number between -1e6 and 1e6 for each feature';
+    END IF;
+    INSERT INTO public.recommender_models (model_version, feature_names, weights, meta)
+    VALUES (p_model_version, p_feature_names, p_weights, p_meta)
+    ON CONFLICT (model_version) DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER014',
+            MESSAGE = format('model "%s" exists already', p_model_version),
+            HINT = 'a model is never overwritten: give another RECOMMENDER_MODEL_VERSION';
+    END IF;
+    IF p_activate THEN
+        PERFORM recommender.activate_model(p_model_version);
+    END IF;
+    RETURN p_model_version;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.store_model(
+    text, text[], double precision[], jsonb, boolean
+) IS
+'Stores a fitted model and, unless told otherwise, activates it. Raises ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';

@@ -1,0 +1,38 @@
+-- One row is one signal that a student wanted an event, and how much it counts.
+
+CREATE OR REPLACE VIEW recommender.training_signals AS
+SELECT
+    r.user_id,
+    r.event_id,
+    CASE WHEN r.attended THEN 1.5 ELSE 1.0 END::double precision AS weight
+FROM recommender.source_registrations AS r
+UNION ALL
+SELECT
+    f.user_id,
+    f.event_id,
+    1.2::double precision AS weight
+FROM recommender.source_favorites AS f
+UNION ALL
+SELECT
+    i.user_id,
+    i.event_id,
+    CASE i.interaction_type
+        WHEN 'click' THEN 0.4
+        WHEN 'view' THEN 0.25
+        WHEN 'share' THEN 0.6
+        WHEN 'favorite' THEN 1.2
+        WHEN 'register' THEN 1.0
+        -- A dwell grows with its seconds; numeric, because JSON numbers may exceed float8.
+        ELSE CASE WHEN jsonb_typeof(i.meta -> 'seconds') = 'number'
+            THEN least(0.8, 0.35 + greatest((i.meta ->> 'seconds')::numeric, 0) / 480)
+            ELSE 0.35
+        END
+    END::double precision AS weight
+FROM recommender.source_interactions AS i
+WHERE
+    i.interaction_type IN ('click', 'view', 'dwell', 'share', 'favorite', 'register')
+    AND i.user_id IS NOT NULL
+    AND i.event_id IS NOT NULL;
+
+COMMENT ON VIEW recommender.training_signals IS
+'One row is one positive signal up to recommender.as_of(): registration 1.0 (attended 1.5), favourite 1.2, click 0.4, view 0.25, dwell 0.35 to 0.8 by min(0.8, 0.35 + seconds / 480), share 0.6, favorite 1.2, register 1.0. The weights are the reference''s.';
