@@ -96,7 +96,7 @@ def pytest_run(*arguments: str | Path, environment: dict[str, str]) -> tuple[int
             *("-c", ROOT / "pyproject.toml", "-p", "no:asyncio", "-p", "no:cacheprovider"),
             *arguments,
         ],
-        env=kept | {"PYTHONPATH": str(ROOT)} | environment,
+        env=kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])} | environment,
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE_MESSAGES = (*map(os.strerror, NO_SPACE), "Check free disk space")
+"""The last is the hint where PostgreSQL could write only a part."""
 NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -36,7 +38,7 @@ def plain_errors(data_dir: Path) -> Iterator[None]:
 
 def server_failure(data_dir: Path, what: str, messages: str) -> UserError:
     """Say what failed with the last of its messages, or that the disk is full if they do."""
-    if any(os.strerror(number) in messages for number in NO_SPACE):
+    if any(sign in messages for sign in NO_SPACE_MESSAGES):
         return disk_full(data_dir)
     return UserError(f"{what}: {last_lines(messages)}")
 

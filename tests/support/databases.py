@@ -96,6 +96,6 @@ async def _migrate(url: str) -> None:
 async def server_version(url: str) -> str:
     connection = await connect(url)
     try:
-        return str(await connection.fetchval("SHOW server_version"))
+        return str(await connection.fetchval("SHOW server_version")).split()[0]
     finally:
         await connection.close()
