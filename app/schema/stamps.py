@@ -49,13 +49,14 @@ def _install_sql(files: Sequence[SqlFile]) -> str:
 
 def _applied_sql(files: Sequence[SqlFile]) -> str:
     rows = ",\n".join(
-        f"    ('{file.name.rpartition('/')[2]}',\n     '{file.checksum}')" for file in files
+        f"(\n    '{file.name.rpartition('/')[2]}',\n    '{file.checksum}'\n)" for file in files
     )
     return f"""\
 -- Written by scripts/migrate.py --write-stamps: what an installation by psql has applied.
 
 {CREATE_LEDGER}
-INSERT INTO public.eventrank_migrations (name, checksum) VALUES
+INSERT INTO public.eventrank_migrations (name, checksum)
+VALUES
 {rows}
 ON CONFLICT (name) DO NOTHING;
 """  # noqa: S608 (text for a file of ours, out of names and hashes that were checked)
