@@ -234,6 +234,20 @@ def test_newton_without_penalty_refuses_separable_labels(case: str) -> None:
         fit_newton(x, y, np.ones(len(y)), 0.0)
 
 
+def test_newton_without_penalty_is_not_fooled_by_certainty_beyond_rounding() -> None:
+    """All but three rows can be certain; on the way there, their curvature rounds to nothing."""
+    third = 0.333
+    one = [0.001, 0.081, 0.001, 0.058, 0.02, 0.008, 0.055]
+    thirds, none = [0.045, 0.006, 0.144, 0.042], [0.03, 0.001, 0.044, 0.05, 0.0, 0.038]
+    feature = np.repeat([1.0, third, 0.0, 2 * third], [7, 4, 6, 3])
+    x = with_bias(feature, np.array([*one, *thirds, *none, 0.0, 0.164, 0.619]))
+    y = np.zeros(20)
+    y[[1, 6]] = 1
+    w = np.array([0.5, 1, 1, 1, 1, 1, 0.35, 1, 1, 0.5, 1, 0.5, 0.5, 0.5, 0.5, 1, 1, 1, 0.05, 0.05])
+    with pytest.raises(ValueError, match="no finite optimum"):
+        fit_newton(x, y, w, 0.0)
+
+
 @pytest.mark.parametrize("case", SEPARABLE)
 @pytest.mark.parametrize("l2", [1e-6, L2])
 def test_any_penalty_keeps_separable_labels_finite(case: str, l2: float) -> None:
