@@ -235,7 +235,7 @@ def test_newton_without_penalty_refuses_separable_labels(case: str) -> None:
 
 
 def test_newton_without_penalty_is_not_fooled_by_certainty_beyond_rounding() -> None:
-    """All but three rows can be certain; on the way there, their curvature rounds to nothing."""
+    """All rows below the highest feature can be certain, and their curvature rounds to nothing."""
     third = 0.333
     one = [0.001, 0.081, 0.001, 0.058, 0.02, 0.008, 0.055]
     thirds, none = [0.045, 0.006, 0.144, 0.042], [0.03, 0.001, 0.044, 0.05, 0.0, 0.038]
