@@ -79,6 +79,11 @@ async def plan_migration(
     sql_dir: Path = SQL_DIR,
 ) -> Plan:
     """Compare the files with the database, and change nothing."""
+    async with _clear_about_rights(connection):
+        return await _plan(connection, migrations_dir, sql_dir)
+
+
+async def _plan(connection: asyncpg.Connection, migrations_dir: Path, sql_dir: Path) -> Plan:
     files = read_migrations(migrations_dir)
     logic = read_logic(sql_dir)
     pending = pending_migrations(files, await read_applied(connection))
@@ -97,7 +102,7 @@ async def migrate(
     """Bring the database to the state of the files; `say` hears of each step as it is done."""
     report = MigrationReport()
     async with _migration_lock(connection, say), _clear_about_rights(connection):
-        plan = await plan_migration(connection, migrations_dir=migrations_dir, sql_dir=sql_dir)
+        plan = await _plan(connection, migrations_dir, sql_dir)
         if not plan.is_empty or force:
             await _refuse_read_only(connection)
         for file in plan.pending:
