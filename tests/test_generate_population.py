@@ -370,6 +370,21 @@ def test_it_never_happens_that(what: str, lively: Connection[Record], run: Run) 
     assert run(lively.fetch(NEVER_TRUE[what])) == []
 
 
+def test_a_crowd_at_few_events_finds_seats(database_url: str, run: Run) -> None:
+    crowded = replace(LIVELY, students=1500, upcoming_events=8, past_events=8)
+
+    async def overbooked() -> tuple[int, list[Record]]:
+        async with population(database_url, crowded) as connection:
+            largest = await connection.fetchval("SELECT max(e.max_seats) FROM public.events AS e")
+            return largest, await connection.fetch(
+                NEVER_TRUE["an event has more guests than seats"]
+            )
+
+    largest, found = run(overbooked())
+    assert largest > 120, "no event outgrew the seats it was planned with"
+    assert found == []
+
+
 ALWAYS_SOME = {
     "upcoming and past events": """
         SELECT
