@@ -44,3 +44,9 @@ CREATE TABLE IF NOT EXISTS public.event_tags (
     tag_id integer NOT NULL REFERENCES public.tags (id) ON DELETE CASCADE,
     PRIMARY KEY (event_id, tag_id)
 );
+
+-- The events that are still to come.
+CREATE INDEX IF NOT EXISTS events_start_time_idx ON public.events (start_time);
+
+-- The events that carry a tag.
+CREATE INDEX IF NOT EXISTS event_tags_tag_idx ON public.event_tags (tag_id);
