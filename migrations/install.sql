@@ -6,3 +6,4 @@
 \ir 0015_implicit_interests.sql
 \ir 0016_background_jobs.sql
 \ir 0017_recommender_settings.sql
+\ir applied.sql

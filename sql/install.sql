@@ -77,3 +77,4 @@
 \ir scoring/finish_run.sql
 \ir scoring/score_all.sql
 \ir admin/explain.sql
+\ir stamp.sql

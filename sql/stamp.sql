@@ -1,0 +1,274 @@
+-- Written by scripts/migrate.py --write-stamps: which objects are ours, and from which files.
+
+CREATE OR REPLACE VIEW recommender.installed_objects AS
+SELECT
+    o.kind,
+    o.name,
+    o.arguments,
+    o.file
+FROM (
+    VALUES
+    (
+        'function',
+        '_build_training_features',
+        ARRAY['boolean'],
+        'sql/training/_build_training_features.sql'
+    ),
+    (
+        'function',
+        '_check_run_model',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_check_run_model.sql'
+    ),
+    (
+        'function',
+        '_close_lists',
+        ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
+        'sql/scoring/_close_lists.sql'
+    ),
+    ('function', '_learning_delta', ARRAY['text', 'jsonb'], 'sql/training/_learning_delta.sql'),
+    ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
+    (
+        'function',
+        '_lock_lists',
+        ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean', 'boolean'],
+        'sql/scoring/_lock_lists.sql'
+    ),
+    ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
+    (
+        'function',
+        '_refuse_older_list',
+        ARRAY['integer', 'timestamptz', 'timestamptz'],
+        'sql/scoring/_refuse_older_list.sql'
+    ),
+    (
+        'function',
+        '_sample_holdout_negatives',
+        ARRAY['bigint', 'integer'],
+        'sql/training/_sample_holdout_negatives.sql'
+    ),
+    (
+        'function',
+        '_sample_negatives',
+        ARRAY['bigint', 'integer'],
+        'sql/training/_sample_negatives.sql'
+    ),
+    (
+        'function',
+        '_sample_weak_positives',
+        ARRAY['bigint'],
+        'sql/training/_sample_weak_positives.sql'
+    ),
+    (
+        'function',
+        '_setting_is_valid',
+        ARRAY['text', 'text', 'double precision', 'double precision'],
+        'sql/setting/_setting_is_valid.sql'
+    ),
+    ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
+    ('function', 'activate_model', ARRAY['text'], 'sql/scoring/activate_model.sql'),
+    ('function', 'as_of', ARRAY[]::text[], 'sql/setting/as_of.sql'),
+    (
+        'function',
+        'attribute_weight',
+        ARRAY[
+            'text',
+            'double precision',
+            'timestamptz',
+            'timestamptz',
+            'double precision',
+            'double precision'
+        ],
+        'sql/feature/attribute_weight.sql'
+    ),
+    (
+        'function',
+        'base_logit',
+        ARRAY['public.recommender_models', 'bigint', 'timestamptz', 'timestamptz'],
+        'sql/scoring/base_logit.sql'
+    ),
+    (
+        'function',
+        'build_training_attributes',
+        ARRAY[]::text[],
+        'sql/training/build_training_attributes.sql'
+    ),
+    (
+        'function',
+        'build_training_examples',
+        ARRAY['bigint', 'integer', 'integer'],
+        'sql/training/build_training_examples.sql'
+    ),
+    (
+        'function',
+        'build_training_matrix',
+        ARRAY['bigint', 'integer', 'integer', 'text'],
+        'sql/training/build_training_matrix.sql'
+    ),
+    (
+        'function',
+        'build_training_pairs',
+        ARRAY['bigint', 'boolean'],
+        'sql/training/build_training_pairs.sql'
+    ),
+    ('function', 'current_model', ARRAY[]::text[], 'sql/scoring/current_model.sql'),
+    ('function', 'days_until', ARRAY['timestamptz', 'timestamptz'], 'sql/feature/days_until.sql'),
+    (
+        'function',
+        'decayed_score',
+        ARRAY[
+            'double precision',
+            'timestamptz',
+            'timestamptz',
+            'double precision',
+            'double precision'
+        ],
+        'sql/feature/decayed_score.sql'
+    ),
+    (
+        'function',
+        'evaluate_holdouts',
+        ARRAY['double precision[]'],
+        'sql/training/evaluate_holdouts.sql'
+    ),
+    ('function', 'explain', ARRAY['integer', 'integer'], 'sql/admin/explain.sql'),
+    ('function', 'feature_names', ARRAY[]::text[], 'sql/scoring/feature_names.sql'),
+    ('function', 'finish_run', ARRAY['bigint'], 'sql/scoring/finish_run.sql'),
+    ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    (
+        'function',
+        'model_weight',
+        ARRAY['public.recommender_models', 'text'],
+        'sql/scoring/model_weight.sql'
+    ),
+    ('function', 'normalize_text', ARRAY['text'], 'sql/source/normalize_text.sql'),
+    ('function', 'popularity', ARRAY['bigint'], 'sql/feature/popularity.sql'),
+    ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
+    ('function', 'rank_events', ARRAY['integer', 'integer'], 'sql/scoring/rank_events.sql'),
+    (
+        'function',
+        'reason_text',
+        ARRAY['recommender.reason_templates', 'text[]', 'boolean'],
+        'sql/scoring/reason_text.sql'
+    ),
+    ('function', 'refresh_features', ARRAY[]::text[], 'sql/feature/refresh_features.sql'),
+    ('function', 'run_batches', ARRAY['bigint', 'integer'], 'sql/scoring/run_batches.sql'),
+    (
+        'function',
+        'score_students',
+        ARRAY['bigint', 'integer', 'integer', 'boolean', 'boolean'],
+        'sql/scoring/score_students.sql'
+    ),
+    (
+        'function',
+        'score_user',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/scoring/score_user.sql'
+    ),
+    ('function', 'setting', ARRAY['text'], 'sql/setting/setting.sql'),
+    ('function', 'sigmoid', ARRAY['double precision'], 'sql/scoring/sigmoid.sql'),
+    ('function', 'sort_key', ARRAY['double precision'], 'sql/scoring/sort_key.sql'),
+    (
+        'function',
+        'start_run',
+        ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
+        'sql/scoring/start_run.sql'
+    ),
+    (
+        'function',
+        'store_model',
+        ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean'],
+        'sql/training/store_model.sql'
+    ),
+    ('function', 'templates_for', ARRAY['text'], 'sql/scoring/templates_for.sql'),
+    (
+        'function',
+        'training_hash',
+        ARRAY['bigint', 'integer', 'integer', 'integer', 'integer'],
+        'sql/training/training_hash.sql'
+    ),
+    (
+        'index',
+        'event_attributes_snapshot_key',
+        NULL::text[],
+        'sql/feature/event_attributes_snapshot.sql'
+    ),
+    (
+        'index',
+        'user_attribute_sources_snapshot_user_idx',
+        NULL::text[],
+        'sql/feature/user_attribute_sources_snapshot.sql'
+    ),
+    (
+        'materialized view',
+        'event_attributes_snapshot',
+        NULL::text[],
+        'sql/feature/event_attributes_snapshot.sql'
+    ),
+    ('materialized view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
+    (
+        'materialized view',
+        'user_attribute_sources_snapshot',
+        NULL::text[],
+        'sql/feature/user_attribute_sources_snapshot.sql'
+    ),
+    (
+        'procedure',
+        'score_all',
+        ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
+        'sql/scoring/score_all.sql'
+    ),
+    ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
+    ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
+    ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
+    ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
+    ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
+    ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
+    ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
+    ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
+    ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
+    ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
+    ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
+    ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
+    ('view', 'source_favorites', NULL::text[], 'sql/source/source_favorites.sql'),
+    (
+        'view',
+        'source_implicit_categories',
+        NULL::text[],
+        'sql/source/source_implicit_categories.sql'
+    ),
+    ('view', 'source_implicit_cities', NULL::text[], 'sql/source/source_implicit_cities.sql'),
+    ('view', 'source_implicit_tags', NULL::text[], 'sql/source/source_implicit_tags.sql'),
+    ('view', 'source_intents', NULL::text[], 'sql/source/source_intents.sql'),
+    ('view', 'source_interactions', NULL::text[], 'sql/source/source_interactions.sql'),
+    ('view', 'source_interest_tags', NULL::text[], 'sql/source/source_interest_tags.sql'),
+    ('view', 'source_registrations', NULL::text[], 'sql/source/source_registrations.sql'),
+    ('view', 'source_students', NULL::text[], 'sql/source/source_students.sql'),
+    ('view', 'source_tags', NULL::text[], 'sql/source/source_tags.sql'),
+    ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
+    ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
+    ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
+    ('view', 'user_attributes', NULL::text[], 'sql/feature/user_attributes.sql'),
+    ('view', 'user_attributes_snapshot', NULL::text[], 'sql/feature/user_attributes_snapshot.sql'),
+    ('view', 'user_event_features', NULL::text[], 'sql/feature/user_event_features.sql'),
+    ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql')
+) AS o (kind, name, arguments, file);
+
+COMMENT ON VIEW recommender.installed_objects IS
+'One row is one object that a file of sql/ defines. What is not listed here is never dropped.';
+
+COMMENT ON MATERIALIZED VIEW recommender.event_attributes_snapshot IS
+'event_attributes as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
+Definition sha256:64946383a8931a8742670298074461b129620ae87c9b435d046f083ef5537587';
+
+COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
+'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
+Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
+
+COMMENT ON MATERIALIZED VIEW recommender.snapshot_moment IS
+'One row: as_of is the moment the *_snapshot relations were built for, refreshed_at when that was done.
+Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5b5';
+
+COMMENT ON SCHEMA recommender IS
+'Views and functions of eventrank, all made by the files of sql/; their sha256 is
+d5557b655e4418fbec11ed0f5401c6f17a92ab2bd5f5e85f14661f1d80af300c';
