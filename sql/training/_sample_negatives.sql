@@ -37,15 +37,16 @@ BEGIN
     CREATE UNIQUE INDEX ON pg_temp.training_impressions (user_id, impression_no);
     ANALYZE pg_temp.training_impressions;
 
-    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
+    DROP TABLE IF EXISTS pg_temp.training_draws;
+    CREATE TEMPORARY TABLE training_draws AS
     SELECT
         p.user_id,
-        coalesce(i.event_id, r.event_id),
-        'negative',
-        0,
+        p.event_id,
+        d.draw,
+        i.event_id AS negative_event_id,
         CASE WHEN i.event_id IS NULL THEN 1.0
             ELSE recommender.impression_weight(i.best_position)
-        END
+        END AS weight
     FROM pg_temp.training_pairs AS p
     CROSS JOIN generate_series(1, p_negatives_per_positive) AS d (draw)
     LEFT JOIN pg_temp.training_impressions AS f
@@ -56,25 +57,31 @@ BEGIN
             AND i.impression_no = recommender.training_hash(
                 p_seed, p.user_id, p.event_id, d.draw, f.impression_count
             )
-    LEFT JOIN LATERAL (
-        -- At most 32 tries: a student who wants nearly everything has few negatives, or none.
-        SELECT e.event_id
-        FROM generate_series(0, 31) AS t (try)
-        INNER JOIN pg_temp.training_events AS e
-            ON e.event_no = recommender.training_hash(
-                p_seed, p.user_id, p.event_id, d.draw + 1000 * t.try, v_event_count
+    WHERE p.label = 1 AND NOT p.is_holdout;
+
+    -- Nearly every draw is settled by the first try; a student who wants nearly everything has
+    -- few negatives, or none, after 32.
+    FOR v_try IN 0..31 LOOP
+        UPDATE pg_temp.training_draws AS d SET negative_event_id = e.event_id
+        FROM pg_temp.training_events AS e
+        WHERE
+            d.negative_event_id IS NULL
+            AND e.event_no = recommender.training_hash(
+                p_seed, d.user_id, d.event_id, d.draw + 1000 * v_try, v_event_count
             )
-        WHERE NOT EXISTS (
-            SELECT FROM pg_temp.training_pairs AS x
-            WHERE x.user_id = p.user_id AND x.event_id = e.event_id
-        )
-        ORDER BY t.try
-        LIMIT 1
-    ) AS r ON f.user_id IS NULL
-    WHERE
-        p.label = 1 AND NOT p.is_holdout
-        AND (i.event_id IS NOT NULL OR r.event_id IS NOT NULL)
-    ORDER BY p.user_id, p.event_id, d.draw;
+            AND NOT EXISTS (
+                SELECT FROM pg_temp.training_pairs AS x
+                WHERE x.user_id = d.user_id AND x.event_id = e.event_id
+            );
+        EXIT WHEN NOT EXISTS (
+            SELECT FROM pg_temp.training_draws AS d WHERE d.negative_event_id IS NULL
+        );
+    END LOOP;
+    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
+    SELECT d.user_id, d.negative_event_id, 'negative', 0, d.weight
+    FROM pg_temp.training_draws AS d
+    WHERE d.negative_event_id IS NOT NULL
+    ORDER BY d.user_id, d.event_id, d.draw;
 END;
 $$;
 

@@ -29,39 +29,51 @@ BEGIN
     CREATE UNIQUE INDEX ON pg_temp.training_intents (user_id, feature, attribute);
     ANALYZE pg_temp.training_intents;
 
-    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
-    SELECT u.user_id, w.event_id, 'weak_positive', 1, 0.15
-    FROM (SELECT DISTINCT i.user_id FROM pg_temp.training_intents AS i) AS u
-    CROSS JOIN LATERAL (
-        SELECT m.event_id, min(m.draw) AS draw
+    DROP TABLE IF EXISTS pg_temp.training_weak;
+    CREATE TEMPORARY TABLE training_weak (
+        user_id integer, event_id integer, draw integer, PRIMARY KEY (user_id, event_id)
+    );
+    -- 200 draws, ten a round; whoever has three is left out of the next one.
+    FOR v_round IN 0..19 LOOP
+        INSERT INTO pg_temp.training_weak (user_id, event_id, draw)
+        SELECT u.user_id, e.event_id, min(d.draw)
         FROM (
-            -- Accepted draws, first ones first; thirty hold three different events unless the
-            -- matching ones are fewer than that.
-            SELECT e.event_id, d.draw
-            FROM generate_series(1, 200) AS d (draw)
-            INNER JOIN pg_temp.training_events AS e
-                ON e.event_no = recommender.training_hash(
-                    p_seed, u.user_id, 0, d.draw, v_event_count
-                )
-            WHERE
-                EXISTS (
-                    SELECT FROM pg_temp.training_event_attributes AS a
-                    INNER JOIN pg_temp.training_intents AS i
-                        ON i.feature = a.feature AND i.attribute = a.attribute
-                    WHERE a.event_id = e.event_id AND i.user_id = u.user_id
-                )
-                AND NOT EXISTS (
-                    SELECT FROM pg_temp.training_pairs AS p
-                    WHERE p.user_id = u.user_id AND p.event_id = e.event_id
-                )
-            ORDER BY d.draw
-            LIMIT 30
-        ) AS m
-        GROUP BY m.event_id
-        ORDER BY draw
-        LIMIT 3
+            SELECT i.user_id
+            FROM (SELECT DISTINCT x.user_id FROM pg_temp.training_intents AS x) AS i
+            WHERE (
+                SELECT count(*) FROM pg_temp.training_weak AS w WHERE w.user_id = i.user_id
+            ) < 3
+        ) AS u
+        CROSS JOIN generate_series(10 * v_round + 1, 10 * v_round + 10) AS d (draw)
+        INNER JOIN pg_temp.training_events AS e
+            ON e.event_no = recommender.training_hash(
+                p_seed, u.user_id, 0, d.draw, v_event_count
+            )
+        WHERE
+            EXISTS (
+                SELECT FROM pg_temp.training_event_attributes AS a
+                INNER JOIN pg_temp.training_intents AS i
+                    ON i.feature = a.feature AND i.attribute = a.attribute
+                WHERE a.event_id = e.event_id AND i.user_id = u.user_id
+            )
+            AND NOT EXISTS (
+                SELECT FROM pg_temp.training_pairs AS p
+                WHERE p.user_id = u.user_id AND p.event_id = e.event_id
+            )
+        GROUP BY u.user_id, e.event_id
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
+    SELECT w.user_id, w.event_id, 'weak_positive', 1, 0.15
+    FROM (
+        SELECT
+            x.user_id,
+            x.event_id,
+            row_number() OVER (PARTITION BY x.user_id ORDER BY x.draw) AS weak_no
+        FROM pg_temp.training_weak AS x
     ) AS w
-    ORDER BY u.user_id, w.draw;
+    WHERE w.weak_no <= 3
+    ORDER BY w.user_id, w.weak_no;
 END;
 $$;
 
