@@ -14,7 +14,7 @@ from tests.support.databases import Databases, server_version
 from tests.support.server import ChosenServer, choose_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.runner import Run
 
@@ -23,10 +23,12 @@ OPTIONAL_DATA = {"golden": "GOLDEN_DIR", "dataset": "DATASET_DIR"}
 
 SERVER = pytest.StashKey[ChosenServer]()
 HEADER = pytest.StashKey[list[str]]()
+NOTES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[HEADER] = []
+    config.stash[NOTES] = []
     for marker, variable in OPTIONAL_DATA.items():
         config.addinivalue_line("markers", f"{marker}: needs the data in ${variable}")
         directory = os.environ.get(variable)
@@ -58,6 +60,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     return config.stash[HEADER]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.stash[NOTES]:
+        terminalreporter.section("measured", sep="-")
+        for line in config.stash[NOTES]:
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,6 +104,12 @@ def run() -> Iterator[Run]:
     """Runs the module's coroutines on one event loop, so that they may share connections."""
     with asyncio.Runner() as runner:
         yield runner.run
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Keep a line for the end of the run: what a test measured."""
+    return pytestconfig.stash[NOTES].append
 
 
 @pytest.fixture(scope="session")
