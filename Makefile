@@ -1,0 +1,85 @@
+# Everything below works from a fresh clone with nothing but python (3.11 or newer) and make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STUDENTS ?= 400
+EVENTS ?= 300
+
+.PHONY: help setup db stop psql migrate population load train demo test lint fmt check docs bench clean
+
+help: ## Show this list
+	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "DATABASE_URL names the PostgreSQL (15 or newer); unset, an embedded one under .data/ is used."
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "error: $(PYTHON) has no venv module: install python3-venv (Debian, Ubuntu) or name another one with make PYTHON=…" >&2; exit 1; }
+	@echo "setting up $(VENV) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed ## Make the virtual environment in .venv/
+
+db: setup ## Start the embedded PostgreSQL (other targets do when they need it)
+	@$(BIN)/python scripts/db.py start
+
+stop: setup ## Stop the embedded PostgreSQL
+	@$(BIN)/python scripts/db.py stop
+
+psql: setup ## Open psql on the database
+	@$(BIN)/python scripts/db.py psql
+
+migrate: setup ## Bring the schema up to date: migrations/, then sql/
+	@$(BIN)/python scripts/migrate.py
+
+population: migrate ## Generate a synthetic population (STUDENTS=400 EVENTS=300)
+	@$(BIN)/python scripts/generate_population.py --students $(STUDENTS) --events $(EVENTS)
+
+load: migrate ## Load a folder of CSV files (DIR=path/to/folder)
+	@test -n "$(DIR)" || { echo "error: say which folder: make load DIR=path/to/folder" >&2; exit 2; }
+	@$(BIN)/python scripts/load_dataset.py $(DIR)
+
+train: migrate ## Train a model and write every student's list
+	@$(BIN)/python scripts/recompute_recommendations_ml.py
+
+demo: setup ## From nothing to ranked lists: database, population, training, lists
+	@$(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
+
+test: setup ## Run all tests on a real PostgreSQL
+	@$(BIN)/python -m pytest
+
+lint: setup ## Check style and types; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/squawk migrations/0*.sql
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql migrations
+
+fmt: setup ## Format Python and SQL in place, and renew the generated stamps
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql migrations
+	@$(BIN)/python scripts/migrate.py --write-stamps
+
+check: lint test ## lint and test: what CI runs
+
+docs: migrate ## Renew docs/sql-api.md and the lineage picture from the database and sql/
+	@$(BIN)/python scripts/write_sql_api.py
+	@$(BIN)/python scripts/draw_lineage.py
+
+bench: setup ## Measure the rescore against its definition, small (minutes)
+	@$(BIN)/python scripts/bench/rescore.py
+
+clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
+	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi
+	@rm -rf $(VENV) .data

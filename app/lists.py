@@ -1,0 +1,116 @@
+"""Write everybody's lists: SQL does the work, several connections share the batches."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from asyncpg import Connection, Record
+
+START = """
+SELECT r.id, r.model_version, r.as_of, r.top_n
+FROM recommender.start_run($1, $2, $3, $4) AS r
+"""
+REFRESH = "SELECT recommender._refresh_for_run($1)"
+SNAPSHOTS = (
+    "recommender.event_attributes_snapshot",
+    "recommender.user_attribute_sources_snapshot",
+)
+BATCHES = "SELECT b.first_user_id, b.last_user_id FROM recommender.run_batches($1) AS b"
+REMAINING = """
+SELECT count(*) FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM $1
+"""
+SCORE = "SELECT recommender.score_students($1, $2, $3, $4, $5)"
+SUMMARY = """
+SELECT count(*) AS lists, coalesce(sum(l.item_count), 0)::bigint AS rows
+FROM public.recommendation_lists AS l
+"""
+
+
+@dataclass(frozen=True)
+class ListsWritten:
+    """What a run of all students left behind."""
+
+    run_id: int
+    model_version: str
+    as_of: datetime
+    top_n: int
+    scored: int
+    """Lists this call passed; fewer than all when it resumed."""
+    lists: int
+    rows: int
+
+
+async def write_lists(  # noqa: PLR0917 - one call, spelled out by keyword
+    open_connection: Callable[[], Awaitable[Connection[Record]]],
+    *,
+    top_n: int,
+    as_of: datetime | None,
+    jobs: int,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> ListsWritten:
+    """Write every student's list; interrupted, the lists already written stay whole.
+
+    `open_connection` is called once for each of the `jobs`. `on_progress` gets lists done and
+    lists to do.
+    """
+    connections = [await open_connection() for _ in range(jobs)]
+    try:
+        first = connections[0]
+        run = await first.fetchrow(START, top_n, as_of, resume, overwrite)
+        assert run is not None
+        await first.execute(REFRESH, run["id"])
+        # Index-only scans want the visibility map of what was just built.
+        await first.execute("SET synchronous_commit = on")
+        for snapshot in SNAPSHOTS:
+            await first.execute(f"VACUUM (ANALYZE) {snapshot}")
+        total = await first.fetchval(REMAINING, run["id"])
+        on_progress(0, total)
+        scored = await _score(connections, run["id"], total, overwrite, on_progress)
+        await first.execute("SELECT recommender.finish_run($1)", run["id"])
+        summary = await first.fetchrow(SUMMARY)
+        assert summary is not None
+        return ListsWritten(
+            run["id"], run["model_version"], run["as_of"], run["top_n"], scored, *summary
+        )
+    finally:
+        for connection in connections:
+            connection.terminate()
+
+
+async def _score(
+    connections: list[Connection[Record]],
+    run_id: int,
+    total: int,
+    overwrite: bool,  # noqa: FBT001
+    on_progress: Callable[[int, int], None],
+) -> int:
+    scored = 0
+
+    async def work(connection: Connection[Record], waits: bool) -> None:  # noqa: FBT001
+        nonlocal scored
+        while batches:
+            first_user_id, last_user_id = batches.pop()
+            passed = await connection.fetchval(
+                SCORE, run_id, first_user_id, last_user_id, waits, overwrite
+            )
+            scored += passed
+            on_progress(scored, total)
+
+    async with asyncio.TaskGroup() as group:
+        for connection in connections:
+            group.create_task(connection.execute("SELECT recommender.prepare_run($1)", run_id))
+    # The second pass waits for the lists somebody else was writing during the first.
+    for waits in (False, True):
+        batches = [tuple(row) for row in await connections[0].fetch(BATCHES, run_id)][::-1]
+        async with asyncio.TaskGroup() as group:
+            for connection in connections:
+                group.create_task(work(connection, waits))
+    return scored

@@ -1,0 +1,175 @@
+"""Train a model: SQL builds the examples, numpy fits the weights, SQL keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from app.console import UserError
+from app.training.examples import FEATURE_NAMES, Examples, read_examples
+from app.training.solver import Fit, check_weights, fit_newton, fit_sgd, standard_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from asyncpg import Connection, Record
+
+    from app.training.solver import Array
+
+Solver = Literal["sgd", "newton"]
+History = Literal["leave-one-out", "all"]
+
+COUNT_INPUTS = """
+SELECT
+    (SELECT count(*) FROM recommender.source_students) AS students,
+    (SELECT count(*) FROM recommender.source_events AS e WHERE e.is_known) AS events
+"""
+
+BUILD = "SELECT b.kind, b.example_count FROM recommender.build_training_matrix($1, $2, $3, $4) AS b"
+
+EVALUATE = """
+SELECT h.student_count, h.hitrate_at_10, h.chance_at_10
+FROM recommender.evaluate_holdouts($1) AS h
+"""
+
+STORE = "SELECT recommender.store_model($1, $2, $3, $4::jsonb)"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are the reference's, but for the leave-one-out history."""
+
+    solver: Solver = "sgd"
+    history: History = "leave-one-out"
+    epochs: int = 6
+    lr: float = 0.35
+    l2: float = 0.01
+    seed: int = 1337
+    negatives_per_positive: int = 3
+    eval_negatives: int = 50
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """Fitted weights, in the order of FEATURE_NAMES, and what is known about them."""
+
+    fit: Fit
+    errors: Array
+    """Standard errors; NaN where the examples say nothing about a weight."""
+    example_counts: Mapping[str, int]
+    student_count: int
+    """Students with a held-out positive."""
+    hitrate: float | None
+    """Share of held-out positives among the first ten; None without any."""
+    chance: float | None
+    """The same for a random order."""
+    recipe: Recipe
+    as_of: datetime
+    feature_names: tuple[str, ...] = field(default=FEATURE_NAMES)
+
+    def meta(self) -> dict[str, Any]:
+        """Give what recommender_models.meta keeps, as JSON can hold it."""
+        return {
+            **vars(self.recipe),
+            "as_of": self.as_of.isoformat(),
+            "examples": dict(self.example_counts),
+            "loss": self.fit.loss,
+            "iterations": self.fit.iterations,
+            "converged": self.fit.converged,
+            "standard_errors": {
+                name: None if np.isnan(error) else float(error)
+                for name, error in zip(self.feature_names, self.errors, strict=True)
+            },
+            "hitrate_at_10": self.hitrate,
+            "chance_at_10": self.chance,
+            "holdout_students": self.student_count,
+        }
+
+
+async def train_model(connection: Connection[Record], recipe: Recipe) -> TrainedModel:
+    """Train on what was known at recommender.as_of(), in one snapshot; nothing shared changes.
+
+    Without students, events or positives there is nothing to learn: a UserError each.
+    """
+    async with connection.transaction(isolation="repeatable_read"):
+        as_of = await connection.fetchval("SELECT recommender.as_of()")
+        await _check_inputs(connection, as_of)
+        counts = {
+            row["kind"]: row["example_count"]
+            for row in await connection.fetch(
+                BUILD,
+                recipe.seed,
+                recipe.negatives_per_positive,
+                recipe.eval_negatives,
+                recipe.history,
+            )
+        }
+        examples = await read_examples(connection)
+        _check_labels(counts, as_of)
+        fit, errors = fit_examples(examples, recipe)
+        score = await connection.fetchrow(EVALUATE, fit.weights.tolist())
+    assert score is not None
+    return TrainedModel(
+        fit=fit,
+        errors=errors,
+        example_counts=counts,
+        student_count=score["student_count"],
+        hitrate=score["hitrate_at_10"],
+        chance=score["chance_at_10"],
+        recipe=recipe,
+        as_of=as_of,
+    )
+
+
+def fit_examples(examples: Examples, recipe: Recipe) -> tuple[Fit, Array]:
+    """Fit the weights and their standard errors; what the solver refuses is a UserError."""
+    x, y, w = examples.features, examples.labels, examples.weights
+    try:
+        if recipe.solver == "newton":
+            fit = fit_newton(x, y, w, recipe.l2)
+        else:
+            fit = fit_sgd(
+                x, y, w, recipe.l2, epochs=recipe.epochs, lr=recipe.lr, seed=recipe.seed
+            )
+        check_weights(fit.weights, FEATURE_NAMES)
+        return fit, standard_errors(fit.weights, x, y, w, recipe.l2)
+    except ValueError as error:
+        raise UserError(f"the model could not be fitted: {error}") from error
+
+
+async def store_model(connection: Connection[Record], model: TrainedModel, version: str) -> None:
+    """Keep the model under a version of its own and make it the active one."""
+    await connection.execute(
+        STORE,
+        version,
+        list(model.feature_names),
+        model.fit.weights.tolist(),
+        json.dumps(model.meta(), allow_nan=False),
+    )
+
+
+async def _check_inputs(connection: Connection[Record], as_of: datetime) -> None:
+    row = await connection.fetchrow(COUNT_INPUTS)
+    assert row is not None
+    if not row["students"]:
+        raise UserError("there are no students: users with role student are what lists are for")
+    if not row["events"]:
+        raise UserError(f"there are no events known at {as_of:%Y-%m-%d %H:%M:%S%z}")
+
+
+def _check_labels(counts: Mapping[str, int], as_of: datetime) -> None:
+    positives = counts.get("positive", 0) + counts.get("weak_positive", 0)
+    if not positives:
+        raise UserError(
+            f"there is nothing to learn from by {as_of:%Y-%m-%d %H:%M:%S%z}: no student has "
+            "registered for, saved, opened or searched for anything yet"
+        )
+    if not counts.get("negative", 0) + counts.get("unregister", 0):
+        raise UserError(
+            "there is nothing to tell positives from: every student wanted every event, or "
+            "--negatives-per-positive is 0"
+        )

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Train a model on what the database knows, and write every student's list with it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from app.console import UserError, console, run
+from app.database import connect, database_url
+from app.lists import ListsWritten, write_lists
+from app.training.model import Recipe, TrainedModel, store_model, train_model
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+
+VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
+DEFAULTS = Recipe()
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"DATABASE_URL names the database (unset: the embedded one). {VERSION_VARIABLE} "
+        "names the model: the new one's version when training, the one to use with "
+        "--skip-training.",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--skip-training",
+        action="store_true",
+        help=f"use the model {VERSION_VARIABLE} names, else the active, else the newest one",
+    )
+    training.add_argument(
+        "--solver",
+        choices=("sgd", "newton"),
+        default=DEFAULTS.solver,
+        help="sgd, or the exact optimum of the same objective (default: %(default)s)",
+    )
+    training.add_argument(
+        "--history",
+        choices=("leave-one-out", "all"),
+        default=DEFAULTS.history,
+        help="leave an example's own event out of its history, or keep it in as the reference "
+        "does, which leaks the label (default: %(default)s)",
+    )
+    training.add_argument(
+        "--epochs", type=_whole(1, 10_000), default=DEFAULTS.epochs,
+        help="passes of sgd over the examples (default: %(default)s)",
+    )
+    training.add_argument(
+        "--lr", type=_number(0, 100, above=True), default=DEFAULTS.lr,
+        help="step size of sgd (default: %(default)s)",
+    )
+    training.add_argument(
+        "--l2", type=_number(0, 1e6), default=DEFAULTS.l2,
+        help="L2 penalty on all weights but the bias (default: %(default)s)",
+    )
+    training.add_argument(
+        "--seed", type=_whole(0, 2**62), default=DEFAULTS.seed,
+        help="seed of all sampling (default: %(default)s)",
+    )
+    training.add_argument(
+        "--negatives-per-positive", type=_whole(0, 100), default=DEFAULTS.negatives_per_positive,
+        metavar="N", help="sampled negatives for each positive (default: %(default)s)",
+    )
+    training.add_argument(
+        "--eval-negatives", type=_whole(0, 10_000), default=DEFAULTS.eval_negatives,
+        metavar="N",
+        help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
+        "(default: %(default)s)",
+    )
+    lists = parser.add_argument_group("lists")
+    lists.add_argument(
+        "--top-n", type=_whole(1, 10_000), default=50, metavar="N",
+        help="events in a list (default: %(default)s)",
+    )
+    lists.add_argument(
+        "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
+    )
+    lists.add_argument(
+        "--jobs", type=_whole(1, 64), default=os.cpu_count() or 1, metavar="N",
+        help="connections that write lists at once (default: cores, %(default)s here)",
+    )
+    lists.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run that was interrupted (implies --skip-training)",
+    )
+    lists.add_argument(
+        "--overwrite", action="store_true",
+        help="let a past moment replace lists that speak for a later one",
+    )
+    parser.add_argument(
+        "--as-of", type=_moment, metavar="TIMESTAMP",
+        help="stand at this moment, e.g. 2017-05-08T00:00:00+00:00 (no zone: UTC; default: now)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true",
+        help="train and evaluate (or rank for --user-id) and print; write nothing",
+    )
+    options = parser.parse_args(arguments)
+    options.skip_training |= options.resume
+    if options.resume and (options.user_id or options.as_of or options.dry_run):
+        parser.error("--resume takes the moment and students of the interrupted run: "
+                     "leave out --user-id, --as-of and --dry-run")
+    if options.dry_run and options.skip_training and not options.user_id:
+        parser.error("--dry-run with --skip-training has nothing to do without --user-id")
+    return options
+
+
+async def main() -> int:
+    """Run the command."""
+    options = parse_arguments()
+    url = database_url()
+    connection = await _open(url, options.as_of)
+    try:
+        await _check_schema(connection)
+        if not options.skip_training:
+            await _train(connection, options)
+        if options.user_id:
+            await _write_list(connection, options)
+            return 0
+    finally:
+        await connection.close()
+    if not options.dry_run:
+        await _write_lists(url, options)
+    return 0
+
+
+async def _open(url: str, as_of: datetime | None) -> Connection[Record]:
+    connection = await connect(url)
+    pinned = os.environ.get(VERSION_VARIABLE, "").strip()
+    await connection.execute(
+        "SELECT set_config('recommender.as_of', $1, false),"
+        " set_config('recommender.recommender_model_version', $2, false)",
+        as_of.isoformat() if as_of else "",
+        pinned,
+    )
+    return connection
+
+
+async def _check_schema(connection: Connection[Record]) -> None:
+    ready = await connection.fetchval(
+        "SELECT to_regprocedure('recommender.build_training_matrix(bigint, integer, integer, text)')"
+    )
+    if ready is None:
+        raise UserError("the recommender is not installed here: run python scripts/migrate.py first")
+
+
+async def _train(connection: Connection[Record], options: argparse.Namespace) -> None:
+    version = os.environ.get(VERSION_VARIABLE, "").strip()
+    if version and await _model_exists(connection, version):
+        raise UserError(
+            f"model {version!r} exists already: give {VERSION_VARIABLE} a new name to train, "
+            "or --skip-training to use it"
+        )
+    recipe = Recipe(**{name: getattr(options, name) for name in vars(DEFAULTS)})
+    started = perf_counter()
+    with console.status("building examples and fitting weights …"):
+        model = await train_model(connection, recipe)
+    if options.dry_run:
+        version = version or "(dry run: not stored)"
+    else:
+        version = version or await _new_version(connection, model.as_of)
+        await store_model(connection, model, version)
+    _print_model(model, version, perf_counter() - started)
+
+
+async def _model_exists(connection: Connection[Record], version: str) -> bool:
+    return bool(
+        await connection.fetchval(
+            "SELECT count(*) FROM public.recommender_models AS m WHERE m.model_version = $1",
+            version,
+        )
+    )
+
+
+async def _new_version(connection: Connection[Record], as_of: datetime) -> str:
+    base = version = f"ml-v1-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    number = 1
+    while await _model_exists(connection, version):
+        number += 1
+        version = f"{base}-{number}"
+    return version
+
+
+def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
+    counts = ", ".join(
+        f"{count:,} {kind.replace('_', ' ')}"
+        for kind, count in model.example_counts.items()
+        if not kind.startswith("holdout")
+    )
+    console.print(f"model {version}", style="bold", markup=False)
+    console.print(f"  {model.recipe.solver}, history {model.recipe.history}, loss "
+                  f"{model.fit.loss:.6f}, {seconds:.1f} s")
+    console.print(f"  examples: {counts}")
+    table = Table(box=None, padding=(0, 2))
+    for title in ("feature", "weight", "± standard error"):
+        table.add_column(title, justify="left" if title == "feature" else "right")
+    for name, weight, error in zip(
+        model.feature_names, model.fit.weights, model.errors, strict=True
+    ):
+        table.add_row(name, f"{weight:+.4f}", "no evidence" if math.isnan(error) else f"{error:.4f}")
+    console.print(table)
+    if not model.fit.converged:
+        console.print("  warning: the solver stopped before the optimum; try --solver newton",
+                      style="yellow")
+    if model.hitrate is None:
+        print("hitrate@10 not measured: no student has two positives, or --eval-negatives is 0")
+    else:
+        print(f"hitrate@10 {model.hitrate:.3f}, chance {model.chance:.3f} "
+              f"({model.student_count:,} students with one positive held out)")
+
+
+async def _write_list(connection: Connection[Record], options: argparse.Namespace) -> None:
+    if options.dry_run:
+        rows = await connection.fetch(
+            "SELECT k.rank, k.event_id, k.score, k.reason FROM recommender.rank_events($1, $2) AS k",
+            options.user_id,
+            options.top_n,
+        )
+        for row in rows:
+            print(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
+        return
+    count = await connection.fetchval(
+        "SELECT recommender.score_user($1, $2, $3)",
+        options.user_id,
+        options.top_n,
+        options.overwrite,
+    )
+    print(f"wrote the list of student {options.user_id}: {count} events")
+
+
+async def _write_lists(url: str, options: argparse.Namespace) -> None:
+    started = perf_counter()
+    progress = Progress(
+        TextColumn("writing lists"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=None)
+        try:
+            written = await write_lists(
+                lambda: _open(url, options.as_of),
+                top_n=options.top_n,
+                as_of=options.as_of,
+                jobs=options.jobs,
+                resume=options.resume,
+                overwrite=options.overwrite,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        except asyncio.CancelledError:
+            done = progress.tasks[0].completed
+            console.print(f"interrupted: {done:,.0f} lists are written and whole; "
+                          "--resume writes the rest", style="yellow")
+            raise
+    _print_lists(written, perf_counter() - started)
+
+
+def _print_lists(written: ListsWritten, seconds: float) -> None:
+    print(f"lists: {written.lists:,} students, {written.rows:,} rows, {written.scored:,} written "
+          f"in {seconds:.1f} s by model {written.model_version} as of "
+          f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}")
+
+
+def _whole(least: int, most: int):  # type: ignore[no-untyped-def]
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least:,} to {most:,}"
+            )
+        return value
+
+    return parse
+
+
+def _number(least: float, most: float, *, above: bool = False):  # type: ignore[no-untyped-def]
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most or (above and value == least):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number {'above' if above else 'from'} {least:g} to {most:g}"
+            )
+        return value
+
+    return parse
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a timestamp such as 2017-05-08T00:00:00+00:00"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    run(main())
