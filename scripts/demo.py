@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""From nothing to ranked lists: schema, a synthetic population, a trained model, lists."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from app.console import UserError, console, run
+from app.database import configured_url, connect, database_url, describe_url
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+
+SUMMARY = """
+SELECT
+    (SELECT count(*) FROM recommender.source_students) AS students,
+    (SELECT count(*) FROM recommender.eligible_events) AS upcoming,
+    (SELECT count(*) FROM recommender.source_interactions) AS interactions,
+    (SELECT count(*) FROM public.recommendation_lists) AS lists,
+    (SELECT count(*) FROM public.user_recommendations) AS rows,
+    m.model_version,
+    (m.meta ->> 'hitrate_at_10')::double precision AS hitrate,
+    (m.meta ->> 'chance_at_10')::double precision AS chance
+FROM recommender.current_model() AS m
+"""
+
+EXAMPLE_LIST = """
+SELECT r.user_id, r.rank, e.title, r.score, r.reason
+FROM public.user_recommendations AS r
+INNER JOIN public.events AS e ON e.id = r.event_id
+WHERE r.user_id = (
+    SELECT x.user_id
+    FROM public.user_recommendations AS x
+    INNER JOIN public.user_interest_tags AS t ON t.user_id = x.user_id
+    INNER JOIN public.users AS u ON u.id = x.user_id
+    WHERE u.is_active AND u.language_preference <> 'ro'
+    ORDER BY x.user_id
+    LIMIT 1
+)
+ORDER BY r.rank
+LIMIT 5
+"""
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="A database that already has users keeps them: then only training and lists run.",
+    )
+    parser.add_argument("--students", type=int, default=400, help="default: %(default)s")
+    parser.add_argument("--events", type=int, default=300, help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+async def main() -> int:
+    """Run the command."""
+    options = parse_arguments()
+    _step("migrate.py")
+    connection = await connect()
+    try:
+        has_users = await connection.fetchval("SELECT EXISTS (SELECT FROM public.users)")
+        if has_users:
+            console.print("there are users already: the population is kept as it is")
+        else:
+            _step(
+                "generate_population.py",
+                f"--students={options.students}",
+                f"--events={options.events}",
+            )
+        _step("recompute_recommendations_ml.py")
+        await _print_summary(connection)
+    finally:
+        await connection.close()
+    return 0
+
+
+def _step(script: str, *arguments: str) -> None:
+    """Run one of the commands a person would type next time."""
+    console.rule(f"[bold]{' '.join((f'python scripts/{script}', *arguments))}", align="left")
+    done = subprocess.run([sys.executable, str(ROOT / "scripts" / script), *arguments], check=False)
+    if done.returncode:
+        raise UserError(f"scripts/{script} failed; the demo stops here")
+
+
+async def _print_summary(connection: Connection[Record]) -> None:
+    summary = await connection.fetchrow(SUMMARY)
+    rows = await connection.fetch(EXAMPLE_LIST)
+    assert summary is not None
+    console.rule("[bold]what is there now", align="left")
+    print(f"{summary['lists']:,} lists, {summary['rows']:,} rows, by model "
+          f"{summary['model_version']}")
+    print(f"{summary['students']:,} students, {summary['upcoming']:,} events to come, "
+          f"{summary['interactions']:,} interactions")
+    if summary["hitrate"] is not None:
+        print(f"hitrate@10 {summary['hitrate']:.3f}, where chance is {summary['chance']:.3f}")
+    if rows:
+        table = Table(box=None, padding=(0, 2), title_justify="left",
+                      title=f"the list of student {rows[0]['user_id']}")
+        for title in ("rank", "event", "score", "reason"):
+            table.add_column(title)
+        for row in rows:
+            table.add_row(str(row["rank"]), row["title"], f"{row['score']:.3f}", row["reason"])
+        console.print(table)
+    _print_next_steps(rows)
+
+
+def _print_next_steps(rows: list[Record]) -> None:
+    example = rows[0] if rows else None
+    user_id = example["user_id"] if example else 1
+    print("\ntry next:")
+    if not configured_url():
+        print("  make psql                       psql on the embedded database")
+    else:
+        print(f"  psql                            on {describe_url(database_url())}")
+    print(f"    SELECT * FROM user_recommendations WHERE user_id = {user_id} ORDER BY rank;")
+    print(f"    SELECT * FROM recommender.explain({user_id}, (SELECT event_id FROM "
+          f"user_recommendations WHERE user_id = {user_id} AND rank = 1));")
+    print(f"    SELECT recommender.score_user({user_id}, 50);   refresh one student's list now")
+    print("    CALL recommender.score_all(50);          rescore everybody from SQL")
+    print("  make train                      train again and rewrite all lists")
+    print("  make help                       everything else")
+    if os.environ.get("DATABASE_URL") is None:
+        print("  make stop                       stop the embedded PostgreSQL")
+
+
+if __name__ == "__main__":
+    run(main())
