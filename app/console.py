@@ -20,6 +20,12 @@ console = Console(stderr=True, highlight=False)
 """Progress and messages go to stderr; a command's result goes to stdout."""
 
 
+def print_result(line: str) -> None:
+    """Write one line of a command's result to stdout, as it is."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class UserError(Exception):
     """A mistake a person can mend: one sentence with what was wrong, which value, what to do."""
 

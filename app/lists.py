@@ -46,7 +46,7 @@ class ListsWritten:
     rows: int
 
 
-async def write_lists(  # noqa: PLR0917 - one call, spelled out by keyword
+async def write_lists(
     open_connection: Callable[[], Awaitable[Connection[Record]]],
     *,
     top_n: int,
@@ -89,12 +89,12 @@ async def _score(
     connections: list[Connection[Record]],
     run_id: int,
     total: int,
-    overwrite: bool,  # noqa: FBT001
+    overwrite: bool,
     on_progress: Callable[[int, int], None],
 ) -> int:
     scored = 0
 
-    async def work(connection: Connection[Record], waits: bool) -> None:  # noqa: FBT001
+    async def work(connection: Connection[Record], waits: bool) -> None:
         nonlocal scored
         while batches:
             first_user_id, last_user_id = batches.pop()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.console import UserError, console, run
+from app.console import UserError, console, print_result, run
 from app.database import configured_url, connect, database_url, describe_url
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
+
+SCRIPTS = Path(__file__).resolve().parent
 
 SUMMARY = """
 SELECT
@@ -50,6 +50,17 @@ WHERE r.user_id = (
 ORDER BY r.rank
 LIMIT 5
 """
+
+NEXT_STEPS = """
+try next:
+  make psql     psql on WHERE_IT_IS, and there:
+    SELECT * FROM user_recommendations WHERE user_id = STUDENT ORDER BY rank LIMIT 10;
+    SELECT e.* FROM user_recommendations AS r, recommender.explain(r.user_id, r.event_id) AS e
+      WHERE r.user_id = STUDENT AND r.rank = 1;     -- why the first event is the first
+    SELECT recommender.score_user(STUDENT, 50);     -- refresh one student's list now
+    CALL recommender.score_all(50);           -- rescore everybody in SQL
+  make train    train again and rewrite all lists
+  make help     everything else"""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -88,7 +99,7 @@ async def main() -> int:
 def _step(script: str, *arguments: str) -> None:
     """Run one of the commands a person would type next time."""
     console.rule(f"[bold]{' '.join((f'python scripts/{script}', *arguments))}", align="left")
-    done = subprocess.run([sys.executable, str(ROOT / "scripts" / script), *arguments], check=False)
+    done = subprocess.run([sys.executable, str(SCRIPTS / script), *arguments], check=False)
     if done.returncode:
         raise UserError(f"scripts/{script} failed; the demo stops here")
 
@@ -98,15 +109,24 @@ async def _print_summary(connection: Connection[Record]) -> None:
     rows = await connection.fetch(EXAMPLE_LIST)
     assert summary is not None
     console.rule("[bold]what is there now", align="left")
-    print(f"{summary['lists']:,} lists, {summary['rows']:,} rows, by model "
-          f"{summary['model_version']}")
-    print(f"{summary['students']:,} students, {summary['upcoming']:,} events to come, "
-          f"{summary['interactions']:,} interactions")
+    print_result(
+        f"{summary['lists']:,} lists, {summary['rows']:,} rows, by model {summary['model_version']}"
+    )
+    print_result(
+        f"{summary['students']:,} students, {summary['upcoming']:,} events to come, "
+        f"{summary['interactions']:,} interactions"
+    )
     if summary["hitrate"] is not None:
-        print(f"hitrate@10 {summary['hitrate']:.3f}, where chance is {summary['chance']:.3f}")
+        print_result(
+            f"hitrate@10 {summary['hitrate']:.3f}, where chance is {summary['chance']:.3f}"
+        )
     if rows:
-        table = Table(box=None, padding=(0, 2), title_justify="left",
-                      title=f"the list of student {rows[0]['user_id']}")
+        table = Table(
+            box=None,
+            padding=(0, 2),
+            title_justify="left",
+            title=f"the list of student {rows[0]['user_id']}",
+        )
         for title in ("rank", "event", "score", "reason"):
             table.add_column(title)
         for row in rows:
@@ -116,22 +136,12 @@ async def _print_summary(connection: Connection[Record]) -> None:
 
 
 def _print_next_steps(rows: list[Record]) -> None:
-    example = rows[0] if rows else None
-    user_id = example["user_id"] if example else 1
-    print("\ntry next:")
-    if not configured_url():
-        print("  make psql                       psql on the embedded database")
-    else:
-        print(f"  psql                            on {describe_url(database_url())}")
-    print(f"    SELECT * FROM user_recommendations WHERE user_id = {user_id} ORDER BY rank;")
-    print(f"    SELECT * FROM recommender.explain({user_id}, (SELECT event_id FROM "
-          f"user_recommendations WHERE user_id = {user_id} AND rank = 1));")
-    print(f"    SELECT recommender.score_user({user_id}, 50);   refresh one student's list now")
-    print("    CALL recommender.score_all(50);          rescore everybody from SQL")
-    print("  make train                      train again and rewrite all lists")
-    print("  make help                       everything else")
-    if os.environ.get("DATABASE_URL") is None:
-        print("  make stop                       stop the embedded PostgreSQL")
+    user_id = rows[0]["user_id"] if rows else 1
+    where = describe_url(database_url()) if configured_url() else "the embedded PostgreSQL"
+    for line in (
+        NEXT_STEPS.replace("WHERE_IT_IS", where).replace("STUDENT", str(user_id)).split("\n")
+    ):
+        print_result(line)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.console import UserError, console, run
+from app.console import UserError, console, print_result, run
 from app.database import connect, database_url
 from app.lists import ListsWritten, write_lists
 from app.training.model import Recipe, TrainedModel, store_model, train_model
@@ -58,64 +58,90 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "does, which leaks the label (default: %(default)s)",
     )
     training.add_argument(
-        "--epochs", type=_whole(1, 10_000), default=DEFAULTS.epochs,
+        "--epochs",
+        type=_whole(1, 10_000),
+        default=DEFAULTS.epochs,
         help="passes of sgd over the examples (default: %(default)s)",
     )
     training.add_argument(
-        "--lr", type=_number(0, 100, above=True), default=DEFAULTS.lr,
+        "--lr",
+        type=_number(0, 100, above=True),
+        default=DEFAULTS.lr,
         help="step size of sgd (default: %(default)s)",
     )
     training.add_argument(
-        "--l2", type=_number(0, 1e6), default=DEFAULTS.l2,
+        "--l2",
+        type=_number(0, 1e6),
+        default=DEFAULTS.l2,
         help="L2 penalty on all weights but the bias (default: %(default)s)",
     )
     training.add_argument(
-        "--seed", type=_whole(0, 2**62), default=DEFAULTS.seed,
+        "--seed",
+        type=_whole(0, 2**62),
+        default=DEFAULTS.seed,
         help="seed of all sampling (default: %(default)s)",
     )
     training.add_argument(
-        "--negatives-per-positive", type=_whole(0, 100), default=DEFAULTS.negatives_per_positive,
-        metavar="N", help="sampled negatives for each positive (default: %(default)s)",
+        "--negatives-per-positive",
+        type=_whole(0, 100),
+        default=DEFAULTS.negatives_per_positive,
+        metavar="N",
+        help="sampled negatives for each positive (default: %(default)s)",
     )
     training.add_argument(
-        "--eval-negatives", type=_whole(0, 10_000), default=DEFAULTS.eval_negatives,
+        "--eval-negatives",
+        type=_whole(0, 10_000),
+        default=DEFAULTS.eval_negatives,
         metavar="N",
         help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
         "(default: %(default)s)",
     )
     lists = parser.add_argument_group("lists")
     lists.add_argument(
-        "--top-n", type=_whole(1, 10_000), default=50, metavar="N",
+        "--top-n",
+        type=_whole(1, 10_000),
+        default=50,
+        metavar="N",
         help="events in a list (default: %(default)s)",
     )
     lists.add_argument(
         "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
     )
     lists.add_argument(
-        "--jobs", type=_whole(1, 64), default=os.cpu_count() or 1, metavar="N",
+        "--jobs",
+        type=_whole(1, 64),
+        default=os.cpu_count() or 1,
+        metavar="N",
         help="connections that write lists at once (default: cores, %(default)s here)",
     )
     lists.add_argument(
-        "--resume", action="store_true",
+        "--resume",
+        action="store_true",
         help="go on with the run that was interrupted (implies --skip-training)",
     )
     lists.add_argument(
-        "--overwrite", action="store_true",
+        "--overwrite",
+        action="store_true",
         help="let a past moment replace lists that speak for a later one",
     )
     parser.add_argument(
-        "--as-of", type=_moment, metavar="TIMESTAMP",
+        "--as-of",
+        type=_moment,
+        metavar="TIMESTAMP",
         help="stand at this moment, e.g. 2017-05-08T00:00:00+00:00 (no zone: UTC; default: now)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true",
+        "--dry-run",
+        action="store_true",
         help="train and evaluate (or rank for --user-id) and print; write nothing",
     )
     options = parser.parse_args(arguments)
     options.skip_training |= options.resume
     if options.resume and (options.user_id or options.as_of or options.dry_run):
-        parser.error("--resume takes the moment and students of the interrupted run: "
-                     "leave out --user-id, --as-of and --dry-run")
+        parser.error(
+            "--resume takes the moment and students of the interrupted run: "
+            "leave out --user-id, --as-of and --dry-run"
+        )
     if options.dry_run and options.skip_training and not options.user_id:
         parser.error("--dry-run with --skip-training has nothing to do without --user-id")
     return options
@@ -157,7 +183,9 @@ async def _check_schema(connection: Connection[Record]) -> None:
         "SELECT to_regprocedure('recommender.build_training_matrix(bigint, integer, integer, text)')"
     )
     if ready is None:
-        raise UserError("the recommender is not installed here: run python scripts/migrate.py first")
+        raise UserError(
+            "the recommender is not installed here: run python scripts/migrate.py first"
+        )
 
 
 async def _train(connection: Connection[Record], options: argparse.Namespace) -> None:
@@ -204,8 +232,10 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
         if not kind.startswith("holdout")
     )
     console.print(f"model {version}", style="bold", markup=False)
-    console.print(f"  {model.recipe.solver}, history {model.recipe.history}, loss "
-                  f"{model.fit.loss:.6f}, {seconds:.1f} s")
+    console.print(
+        f"  {model.recipe.solver}, history {model.recipe.history}, loss "
+        f"{model.fit.loss:.6f}, {seconds:.1f} s"
+    )
     console.print(f"  examples: {counts}")
     table = Table(box=None, padding=(0, 2))
     for title in ("feature", "weight", "± standard error"):
@@ -213,16 +243,23 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
     for name, weight, error in zip(
         model.feature_names, model.fit.weights, model.errors, strict=True
     ):
-        table.add_row(name, f"{weight:+.4f}", "no evidence" if math.isnan(error) else f"{error:.4f}")
+        table.add_row(
+            name, f"{weight:+.4f}", "no evidence" if math.isnan(error) else f"{error:.4f}"
+        )
     console.print(table)
     if not model.fit.converged:
-        console.print("  warning: the solver stopped before the optimum; try --solver newton",
-                      style="yellow")
+        console.print(
+            "  warning: the solver stopped before the optimum; try --solver newton", style="yellow"
+        )
     if model.hitrate is None:
-        print("hitrate@10 not measured: no student has two positives, or --eval-negatives is 0")
+        print_result(
+            "hitrate@10 not measured: no student has two positives, or --eval-negatives is 0"
+        )
     else:
-        print(f"hitrate@10 {model.hitrate:.3f}, chance {model.chance:.3f} "
-              f"({model.student_count:,} students with one positive held out)")
+        print_result(
+            f"hitrate@10 {model.hitrate:.3f}, chance {model.chance:.3f} "
+            f"({model.student_count:,} students with one positive held out)"
+        )
 
 
 async def _write_list(connection: Connection[Record], options: argparse.Namespace) -> None:
@@ -233,7 +270,7 @@ async def _write_list(connection: Connection[Record], options: argparse.Namespac
             options.top_n,
         )
         for row in rows:
-            print(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
+            print_result(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
         return
     count = await connection.fetchval(
         "SELECT recommender.score_user($1, $2, $3)",
@@ -241,14 +278,18 @@ async def _write_list(connection: Connection[Record], options: argparse.Namespac
         options.top_n,
         options.overwrite,
     )
-    print(f"wrote the list of student {options.user_id}: {count} events")
+    print_result(f"wrote the list of student {options.user_id}: {count} events")
 
 
 async def _write_lists(url: str, options: argparse.Namespace) -> None:
     started = perf_counter()
     progress = Progress(
-        TextColumn("writing lists"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True,
+        TextColumn("writing lists"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
     )
     with progress:
         task = progress.add_task("", total=None)
@@ -264,16 +305,20 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
             )
         except asyncio.CancelledError:
             done = progress.tasks[0].completed
-            console.print(f"interrupted: {done:,.0f} lists are written and whole; "
-                          "--resume writes the rest", style="yellow")
+            console.print(
+                f"interrupted: {done:,.0f} lists are written and whole; --resume writes the rest",
+                style="yellow",
+            )
             raise
     _print_lists(written, perf_counter() - started)
 
 
 def _print_lists(written: ListsWritten, seconds: float) -> None:
-    print(f"lists: {written.lists:,} students, {written.rows:,} rows, {written.scored:,} written "
-          f"in {seconds:.1f} s by model {written.model_version} as of "
-          f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}")
+    print_result(
+        f"lists: {written.lists:,} students, {written.rows:,} rows, {written.scored:,} written "
+        f"in {seconds:.1f} s by model {written.model_version} as of "
+        f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}"
+    )
 
 
 def _whole(least: int, most: int):  # type: ignore[no-untyped-def]

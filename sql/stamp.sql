@@ -271,4 +271,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-5f60396472df5826ecc49a34fec3e122ada669672e8cc399ea9bbc44a2d7d387';
+8b2bfa79dbae971b81110d10d8b850d389fcef08e37c7b20496a5d2f4c642381';

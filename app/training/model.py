@@ -132,9 +132,7 @@ def fit_examples(examples: Examples, recipe: Recipe) -> tuple[Fit, Array]:
         if recipe.solver == "newton":
             fit = fit_newton(x, y, w, recipe.l2)
         else:
-            fit = fit_sgd(
-                x, y, w, recipe.l2, epochs=recipe.epochs, lr=recipe.lr, seed=recipe.seed
-            )
+            fit = fit_sgd(x, y, w, recipe.l2, epochs=recipe.epochs, lr=recipe.lr, seed=recipe.seed)
         check_weights(fit.weights, FEATURE_NAMES)
         return fit, standard_errors(fit.weights, x, y, w, recipe.l2)
     except ValueError as error:

@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION recommender.prepare_run(p_run_id bigint)
 RETURNS integer
 LANGUAGE plpgsql
 VOLATILE
+SET client_min_messages = 'warning'
 AS $$
 DECLARE
     v_run public.recommendation_runs;

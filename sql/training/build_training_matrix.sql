@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION recommender.build_training_matrix(
 RETURNS TABLE (kind text, example_count bigint)
 LANGUAGE plpgsql
 VOLATILE
+SET client_min_messages = 'warning'
 SET jit = 'off'
 AS $$
 BEGIN
