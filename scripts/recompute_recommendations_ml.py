@@ -26,6 +26,11 @@ from app.training.model import Recipe, TrainedModel, store_model, train_model
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
+INSTALLED = "SELECT to_regclass('recommender.installed_objects') IS NOT NULL"
+RANK = "SELECT k.rank, k.event_id, k.score, k.reason FROM recommender.rank_events($1, $2) AS k"
+
+REFUSE_NEWER = "SELECT recommender.refuse_newer_lists(recommender.as_of(), $1)"
+
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
 DEFAULTS = Recipe()
 
@@ -154,6 +159,8 @@ async def main() -> int:
     connection = await _open(url, options.as_of)
     try:
         await _check_schema(connection)
+        if not (options.overwrite or options.dry_run or options.resume):
+            await connection.execute(REFUSE_NEWER, options.user_id)
         if not options.skip_training:
             await _train(connection, options)
         if options.user_id:
@@ -179,10 +186,7 @@ async def _open(url: str, as_of: datetime | None) -> Connection[Record]:
 
 
 async def _check_schema(connection: Connection[Record]) -> None:
-    ready = await connection.fetchval(
-        "SELECT to_regprocedure('recommender.build_training_matrix(bigint, integer, integer, text)')"
-    )
-    if ready is None:
+    if not await connection.fetchval(INSTALLED):
         raise UserError(
             "the recommender is not installed here: run python scripts/migrate.py first"
         )
@@ -264,11 +268,7 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
 
 async def _write_list(connection: Connection[Record], options: argparse.Namespace) -> None:
     if options.dry_run:
-        rows = await connection.fetch(
-            "SELECT k.rank, k.event_id, k.score, k.reason FROM recommender.rank_events($1, $2) AS k",
-            options.user_id,
-            options.top_n,
-        )
+        rows = await connection.fetch(RANK, options.user_id, options.top_n)
         for row in rows:
             print_result(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
         return

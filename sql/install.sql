@@ -64,7 +64,7 @@
 \ir training/store_model.sql
 \ir scoring/_validate_top_n.sql
 \ir scoring/rank_events.sql
-\ir scoring/_refuse_older_list.sql
+\ir scoring/refuse_newer_lists.sql
 \ir scoring/score_user.sql
 \ir scoring/start_run.sql
 \ir scoring/run_batches.sql

@@ -37,12 +37,6 @@ FROM (
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
     (
         'function',
-        '_refuse_older_list',
-        ARRAY['integer', 'timestamptz', 'timestamptz'],
-        'sql/scoring/_refuse_older_list.sql'
-    ),
-    (
-        'function',
         '_sample_holdout_negatives',
         ARRAY['bigint', 'integer'],
         'sql/training/_sample_holdout_negatives.sql'
@@ -152,6 +146,12 @@ FROM (
         'sql/scoring/reason_text.sql'
     ),
     ('function', 'refresh_features', ARRAY[]::text[], 'sql/feature/refresh_features.sql'),
+    (
+        'function',
+        'refuse_newer_lists',
+        ARRAY['timestamptz', 'integer'],
+        'sql/scoring/refuse_newer_lists.sql'
+    ),
     ('function', 'run_batches', ARRAY['bigint', 'integer'], 'sql/scoring/run_batches.sql'),
     (
         'function',
@@ -271,4 +271,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8b2bfa79dbae971b81110d10d8b850d389fcef08e37c7b20496a5d2f4c642381';
+308728352feda751c27cc66e5adcfb9f0d242cc5fa3e7c9f116f966e5a950362';

@@ -22,11 +22,11 @@ BEGIN
     FROM public.recommendation_lists AS l WHERE l.user_id = p_user_id
     FOR UPDATE;
     IF v_list.generated_at > v_as_of AND NOT p_overwrite THEN
-        IF v_list.model_version = v_model_version AND v_as_of = now() THEN
+        PERFORM recommender.refuse_newer_lists(v_as_of, p_user_id);
+        IF v_list.model_version = v_model_version THEN
             -- Somebody wrote it while this call waited, from newer data.
             RETURN v_list.item_count;
         END IF;
-        PERFORM recommender._refuse_older_list(p_user_id, v_list.generated_at, v_as_of);
     END IF;
 
     INSERT INTO public.user_recommendations (

@@ -14,7 +14,6 @@ DECLARE
     v_as_of timestamptz := coalesce(p_as_of, recommender.as_of());
     v_model_version text := (recommender.current_model()).model_version;
     v_run public.recommendation_runs;
-    v_newer public.recommendation_lists;
 BEGIN
     PERFORM recommender._validate_top_n(p_top_n);
     IF p_resume THEN
@@ -34,17 +33,8 @@ BEGIN
                 HINT = 'start a new run, without --resume (p_resume)';
         END IF;
     ELSE
-        SELECT l.* INTO v_newer
-        FROM public.recommendation_lists AS l
-        WHERE l.generated_at > v_as_of
-        ORDER BY l.generated_at DESC
-        LIMIT 1;
-        -- A refresh may have written a list while this transaction was starting; a moment given
-        -- by hand is another thing.
-        IF FOUND AND NOT p_overwrite AND v_as_of < now() THEN
-            PERFORM recommender._refuse_older_list(
-                v_newer.user_id, v_newer.generated_at, v_as_of
-            );
+        IF NOT p_overwrite THEN
+            PERFORM recommender.refuse_newer_lists(v_as_of);
         END IF;
         INSERT INTO public.recommendation_runs (model_version, as_of, top_n)
         VALUES (v_model_version, v_as_of, p_top_n)

@@ -25,9 +25,10 @@ class Databases:
         self._template: str | None = None
 
     @contextmanager
-    def empty(self) -> Iterator[str]:
-        """Give the address of an empty database."""
-        with self._database("template0 ENCODING 'UTF8'") as name:
+    def empty(self, locale: str | None = None) -> Iterator[str]:
+        """Give the address of an empty database, of the server's locale unless one is named."""
+        options = f" LOCALE '{locale}'" if locale else ""
+        with self._database(f"template0 ENCODING 'UTF8'{options}") as name:
             yield self.url(name)
 
     @contextmanager
