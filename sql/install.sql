@@ -76,5 +76,7 @@
 \ir scoring/score_students.sql
 \ir scoring/finish_run.sql
 \ir scoring/score_all.sql
+\ir feedback/_create_interaction_partition.sql
+\ir feedback/create_interaction_partitions.sql
 \ir admin/explain.sql
 \ir stamp.sql

@@ -26,6 +26,12 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
+    (
+        'function',
+        '_create_interaction_partition',
+        ARRAY['text', 'date'],
+        'sql/feedback/_create_interaction_partition.sql'
+    ),
     ('function', '_learning_delta', ARRAY['text', 'jsonb'], 'sql/training/_learning_delta.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
@@ -104,6 +110,12 @@ FROM (
         'build_training_pairs',
         ARRAY['bigint', 'boolean'],
         'sql/training/build_training_pairs.sql'
+    ),
+    (
+        'function',
+        'create_interaction_partitions',
+        ARRAY['date', 'date'],
+        'sql/feedback/create_interaction_partitions.sql'
     ),
     ('function', 'current_model', ARRAY[]::text[], 'sql/scoring/current_model.sql'),
     ('function', 'days_until', ARRAY['timestamptz', 'timestamptz'], 'sql/feature/days_until.sql'),
@@ -271,4 +283,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-308728352feda751c27cc66e5adcfb9f0d242cc5fa3e7c9f116f966e5a950362';
+bba2260f198c5adf214ef7f0bdeefb95113c026f91cdf4439a7c6adaa5c3a3d1';
