@@ -129,6 +129,7 @@ def hours(number: float) -> timedelta:
 
 
 MICROSECOND = timedelta(microseconds=1)
+NOW, YESTERDAY, LAST_MONTH, SOON = days(0), days(-1), days(-30), days(10)
 
 
 async def open_session(url: str, as_of: datetime = AS_OF, **settings: str) -> Connection[Record]:
@@ -181,11 +182,11 @@ class World:
         tags: Sequence[str] = (),
         category: str | None = None,
         city: str | None = None,
-        starts: timedelta = days(10),
+        starts: timedelta = SOON,
         max_seats: int | None = None,
         status: str = "published",
-        publish: timedelta | None = days(-30),
-        created: timedelta = days(-30),
+        publish: timedelta | None = LAST_MONTH,
+        created: timedelta = LAST_MONTH,
         deleted: timedelta | None = None,
     ) -> int:
         event_id = self._add(
@@ -210,7 +211,7 @@ class World:
         student: int,
         event: int,
         *,
-        at: timedelta = days(-1),
+        at: timedelta = YESTERDAY,
         deleted: timedelta | None = None,
     ) -> None:
         self._add(
@@ -221,7 +222,7 @@ class World:
             deleted_at=None if deleted is None else AS_OF + deleted,
         )
 
-    def favorite(self, student: int, event: int, *, at: timedelta = days(-1)) -> None:
+    def favorite(self, student: int, event: int, *, at: timedelta = YESTERDAY) -> None:
         self._add("favorite_events", user_id=student, event_id=event, created_at=AS_OF + at)
 
     def interact(
@@ -230,7 +231,7 @@ class World:
         kind: str,
         event: int | None = None,
         *,
-        at: timedelta = days(-1),
+        at: timedelta = YESTERDAY,
         meta: object = None,
     ) -> int:
         return self._add(
@@ -243,7 +244,7 @@ class World:
         )
 
     def like_tag(
-        self, student: int, tag: str, score: float | str, *, seen: timedelta = days(0)
+        self, student: int, tag: str, score: float | str, *, seen: timedelta = NOW
     ) -> None:
         self._add(
             "user_implicit_interest_tags",
@@ -254,7 +255,7 @@ class World:
         )
 
     def like_category(
-        self, student: int, category: str, score: float | str, *, seen: timedelta = days(0)
+        self, student: int, category: str, score: float | str, *, seen: timedelta = NOW
     ) -> None:
         self._add(
             "user_implicit_interest_categories",
@@ -265,7 +266,7 @@ class World:
         )
 
     def like_city(
-        self, student: int, city: str, score: float | str, *, seen: timedelta = days(0)
+        self, student: int, city: str, score: float | str, *, seen: timedelta = NOW
     ) -> None:
         self._add(
             "user_implicit_interest_cities",
