@@ -52,8 +52,8 @@ _QUOTED = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _BODY = re.compile(r"\bAS \$\w*\$|\bBEGIN ATOMIC\b", re.IGNORECASE)
 _TYPED = re.compile(rf"\b[pv]_\w+\s+(?:CONSTANT\s+)?((?:{SCHEMA}|public)\.\w+)", re.IGNORECASE)
 _WRITE = re.compile(
-    rf"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|CREATE\s+TEMPORARY\s+TABLE)\s+"
-    rf"((?:(?:{SCHEMA}|public|pg_temp)\.)?\w+)",
+    rf"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+((?:{SCHEMA}|public|pg_temp)\.\w+)"
+    r"|\bCREATE\s+TEMPORARY\s+TABLE\s+(\w+)",
     re.IGNORECASE,
 )
 _UPKEEP = re.compile(
@@ -173,11 +173,7 @@ def _read_routine(item: SchemaObject, statement: Statement) -> LineageObject:
     # plpgsql looks up the types of its variables at once, everything else when it runs.
     needs = header | (names_in(body) if is_atomic else frozenset(_TYPED.findall(body)))
     body = _UPKEEP.sub(" ", _TYPED.sub(" ", body))
-    writes = {
-        target if "." in target else f"pg_temp.{target}"
-        for target in _WRITE.findall(body)
-        if target.upper() != "SET"
-    }
+    writes = {table or f"pg_temp.{temporary}" for table, temporary in _WRITE.findall(body)}
     reads = names_in(_WRITE.sub(" ", body))
     return LineageObject(
         name, item.kind, item.file, needs - {name}, reads - {name}, frozenset(writes)

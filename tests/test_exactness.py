@@ -1,0 +1,360 @@
+"""The fast paths equal the definition: lists, twins and explanations over random small worlds."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.worlds import AS_OF, MICROSECOND, NOW, World, days, hours, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from asyncpg import Connection, Record
+
+    from tests.support.runner import Run
+
+TOLERANCE = 1e-9
+MOST_TAGS = 500
+
+# Every pair a list may hold, straight from the definition.
+CANDIDATES = """
+SELECT
+    f.user_id,
+    f.event_id,
+    f.bias * m.weights[1]
+    + f.overlap_interest_ratio * m.weights[2]
+    + f.overlap_history_ratio * m.weights[3]
+    + f.same_city * m.weights[4]
+    + f.category_match * m.weights[5]
+    + f.organizer_match * m.weights[6]
+    + f.popularity * m.weights[7]
+    + f.days_until * m.weights[8] AS logit
+FROM recommender.user_event_features AS f
+INNER JOIN recommender.eligible_events AS e ON e.event_id = f.event_id
+CROSS JOIN public.recommender_models AS m
+WHERE NOT EXISTS (
+    SELECT FROM recommender.source_registrations AS r
+    WHERE r.user_id = f.user_id AND r.event_id = f.event_id
+)
+"""
+
+LISTS = """
+SELECT r.user_id, r.rank, r.event_id, r.score, r.reason
+FROM public.user_recommendations AS r
+ORDER BY r.user_id, r.rank
+"""
+
+# Rows of a twin that its view does not have, or the other way round, or of another value.
+EVENT_TWIN_DIFFERENCES = """
+SELECT v.*, t.*
+FROM recommender.event_attributes AS v
+FULL OUTER JOIN recommender.event_attributes_snapshot AS t
+    ON t.event_id = v.event_id AND t.feature = v.feature AND t.attribute = v.attribute
+WHERE (abs(v.value - t.value) <= 1e-9) IS NOT TRUE
+"""
+
+USER_TWIN_DIFFERENCES = """
+SELECT v.*, t.*
+FROM recommender.user_attributes AS v
+FULL OUTER JOIN recommender.user_attributes_snapshot AS t
+    ON t.user_id = v.user_id AND t.feature = v.feature AND t.attribute = v.attribute
+WHERE (abs(v.weight - t.weight) <= 1e-9) IS NOT TRUE
+"""
+
+EXPLAINED = """
+SELECT sum(x.contribution) AS logit
+FROM recommender.explain($1, $2) AS x
+"""
+
+# Worlds
+
+
+TAGS = ["rock", "Rock ", "jazz", "folk", "\u00a0", "șah", "ȘAH"]
+CITIES = [None, "Cluj", " cluj", "Iași", "Sibiu", ""]
+CATEGORIES = [None, "Music", "music ", "games", "\t"]
+WEIGHTS = st.sampled_from([0.0, 0.0, 1.0, -1.0, 0.25, -0.7, 3.0, 0.001, -20.0, 700.0])
+AGES = st.sampled_from([days(-20_500), days(-40), hours(-72), hours(-1), NOW, days(2)])
+ODD_SCORES = st.sampled_from([0, 1, 2.5, 5, 9.99, 10, 25, -3, 1e-300, "NaN", "Infinity"])
+PAST = st.sampled_from([days(-40), days(-3), -MICROSECOND, NOW, MICROSECOND])
+KINDS = st.sampled_from(
+    ["impression", "click", "view", "dwell", "share", "favorite", "register", "unregister"]
+)
+METAS = st.sampled_from(
+    [
+        {"city": "Sibiu"},
+        {"city": "CLUJ", "category": "games"},
+        {"city": ["x"], "category": 3},
+        {"category": " MUSIC"},
+        None,
+    ]
+)
+
+
+def some(values: list[int]) -> st.SearchStrategy[int]:
+    return st.sampled_from(values)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    world = World()
+    organizers = [world.organizer() for _ in range(draw(st.integers(1, 3)))]
+    events = [
+        world.event(
+            draw(some(organizers)),
+            tags=draw(st.lists(st.sampled_from(TAGS), max_size=4, unique=True)),
+            category=draw(st.sampled_from(CATEGORIES)),
+            city=draw(st.sampled_from(CITIES)),
+            starts=draw(st.sampled_from(STARTS)),
+            max_seats=draw(st.sampled_from([None, None, None, 1, 2, 0])),
+            status=draw(st.sampled_from(["published"] * 5 + ["draft"])),
+            publish=draw(st.sampled_from([days(-9), days(-9), None, NOW, MICROSECOND])),
+            deleted=draw(st.sampled_from([None, None, None, None, days(-1), days(1)])),
+        )
+        for _ in range(draw(st.integers(0, 12)))
+    ]
+    if events and draw(st.booleans()):
+        # Two of a kind: a tie for everybody.
+        first, second = world.rows["events"][0], world.rows["events"][-1]
+        second.update({name: first[name] for name in first if name not in {"id", "max_seats"}})
+    for _ in range(draw(st.integers(1, 5))):
+        student = world.student(
+            city=draw(st.sampled_from(CITIES)),
+            language=draw(st.sampled_from(["en", "ro", "de"])),
+            is_active=draw(st.booleans()),
+            interests=draw(st.lists(st.sampled_from(TAGS), max_size=3, unique=True)),
+        )
+        behave(draw, world, student, events)
+    world.model(*(draw(WEIGHTS) for _ in range(8)))
+    return world
+
+
+STARTS = [days(10), days(10), days(60), days(181), NOW, -MICROSECOND, days(-5)]
+
+
+def behave(draw: st.DrawFn, world: World, student: int, events: list[int]) -> None:
+    """Let a student do things, half of them at random and some of them to everything."""
+    for _ in range(draw(st.integers(0, 3))):
+        world.interact(student, "search", at=draw(PAST), meta=draw(METAS))
+    for tag in draw(st.lists(st.sampled_from(TAGS), max_size=3, unique=True)):
+        world.like_tag(student, tag, draw(ODD_SCORES), seen=draw(AGES))
+    for category in draw(st.lists(st.sampled_from(CATEGORIES[1:]), max_size=2, unique=True)):
+        world.like_category(student, str(category), draw(ODD_SCORES), seen=draw(AGES))
+    for city in draw(st.lists(st.sampled_from(CITIES[1:]), max_size=3, unique=True)):
+        world.like_city(student, str(city), draw(ODD_SCORES), seen=draw(AGES))
+    if not events:
+        return
+    for _ in range(draw(st.integers(0, 4))):
+        world.interact(student, draw(KINDS), draw(some(events)), at=draw(PAST))
+    if draw(st.booleans()):
+        world.favorite(student, draw(some(events)), at=draw(PAST))
+    everything = draw(st.sampled_from([False] * 4 + [True]))
+    registered = events if everything else draw(st.lists(some(events), max_size=2))
+    for event in registered:
+        world.register(
+            student,
+            event,
+            at=days(-2) if everything else draw(PAST),
+            deleted=None if everything else draw(st.sampled_from([None, None, -MICROSECOND, NOW])),
+        )
+
+
+def crowded_world() -> World:
+    """One event carries 500 tags, and one student likes them all."""
+    world = World()
+    club = world.organizer()
+    tags = [f"tag {number}" for number in range(MOST_TAGS)]
+    world.event(club, tags=tags)
+    world.event(club, tags=tags[:3], city="Cluj")
+    world.event(club)
+    fan = world.student(city="Cluj", interests=tags[::2])
+    for tag in tags[1::2]:
+        world.like_tag(fan, tag, 5, seen=hours(-10))
+    world.student()
+    world.model(0.5, 2, 1, -1, 0.25, 0.1, 1, -0.5)
+    return world
+
+
+def equal_world() -> World:
+    """Everything ties with everything."""
+    world = World()
+    club = world.organizer()
+    for _ in range(12):
+        world.event(club, tags=["rock"], city="Cluj")
+    for _ in range(3):
+        world.student(city="Cluj", interests=["rock"])
+    world.model(0, 1, 1, 1, 1, 1)
+    return world
+
+
+def full_diary_world() -> World:
+    """A student is registered for all there is, and another for all but one."""
+    world = World()
+    club = world.organizer()
+    events = [world.event(club, tags=["rock"]) for _ in range(5)]
+    busy, nearly = world.student(), world.student(interests=["rock"])
+    for event in events:
+        world.register(busy, event)
+        if event != events[2]:
+            world.register(nearly, event)
+    world.model(0, 1)
+    return world
+
+
+def empty_world() -> World:
+    world = World()
+    world.student(city="Cluj", interests=["rock"])
+    world.model(1)
+    return world
+
+
+def opposed_world() -> World:
+    """What students share with an event speaks against it, so the best share nothing."""
+    world = World()
+    club, other = world.organizer(), world.organizer()
+    for number in range(10):
+        if number % 2:
+            world.event(club, tags=["rock"], city="Cluj", starts=days(5 + number))
+        else:
+            world.event(other, tags=["chess"], city="Iași", starts=days(100 - number))
+    world.student(city="Cluj", interests=["rock"])
+    world.student(city="Iași", interests=["chess"])
+    world.model(1, -3, 0, -2, 0, 0, 0, -0.5)
+    return world
+
+
+# What must hold
+
+
+def is_eligible(event: dict[str, object], registrations: list[dict[str, object]]) -> bool:
+    """Say so again, from the rows alone."""
+    taken = sum(
+        row["event_id"] == event["id"]
+        and row["registration_time"] <= AS_OF  # type: ignore[operator]
+        and (row["deleted_at"] is None or row["deleted_at"] > AS_OF)  # type: ignore[operator]
+        for row in registrations
+    )
+    return bool(
+        event["status"] == "published"
+        and (event["publish_at"] or event["created_at"]) <= AS_OF  # type: ignore[operator]
+        and event["start_time"] >= AS_OF  # type: ignore[operator]
+        and (event["deleted_at"] is None or event["deleted_at"] > AS_OF)  # type: ignore[operator]
+        and (event["max_seats"] is None or taken < event["max_seats"])  # type: ignore[operator]
+    )
+
+
+class Checker:
+    """One database, filled again and again."""
+
+    def __init__(self, connection: Connection[Record], run: Run) -> None:
+        self.connection = connection
+        self.run = run
+
+    def check(self, world: World, top_n: int) -> None:
+        self.run(self._check(world, top_n))
+
+    async def _check(self, world: World, top_n: int) -> None:
+        await world.write(self.connection)
+        expected = await self._rank_by_definition(world, top_n)
+
+        await self.connection.execute("CALL recommender.score_all($1)", top_n)
+        bulk = await self._lists()
+        await self._assert_lists_are(expected, bulk)
+
+        await self.connection.execute(
+            "SELECT recommender.score_user(s.user_id, $1) FROM recommender.source_students AS s",
+            top_n,
+        )
+        single = await self._lists()
+        await self._assert_lists_are(expected, single)
+        assert [row["reason"] for row in bulk] == [row["reason"] for row in single]
+        assert None not in {row["reason"] for row in bulk}
+
+        assert await self.connection.fetch(EVENT_TWIN_DIFFERENCES) == []
+        assert await self.connection.fetch(USER_TWIN_DIFFERENCES) == []
+
+    async def _rank_by_definition(self, world: World, top_n: int) -> dict[int, dict[int, float]]:
+        """Give each student's events and their logits in the order of the list."""
+        shown = {
+            event["id"]
+            for event in world.rows.get("events", [])
+            if is_eligible(event, world.rows.get("registrations", []))
+        }
+        candidates = await self.connection.fetch(CANDIDATES)
+        assert {row["event_id"] for row in candidates} <= shown
+        logits: dict[int, dict[int, float]] = {
+            row["id"]: {}  # type: ignore[misc]
+            for row in world.rows["users"]
+            if row["role"] == "student"
+        }
+        for row in candidates:
+            logits[row["user_id"]][row["event_id"]] = row["logit"]
+        for pair in candidates[:: max(1, len(candidates) // 3)]:
+            explained = await self.connection.fetchval(EXPLAINED, pair["user_id"], pair["event_id"])
+            assert explained == pytest.approx(pair["logit"], abs=TOLERANCE)
+        return {
+            student: dict(
+                sorted(events.items(), key=lambda item: (-round(item[1] * 1e9), item[0]))[:top_n]
+            )
+            for student, events in logits.items()
+        }
+
+    async def _lists(self) -> list[Record]:
+        return await self.connection.fetch(LISTS)
+
+    async def _assert_lists_are(
+        self, expected: dict[int, dict[int, float]], rows: list[Record]
+    ) -> None:
+        lists = {
+            student: list(of_student)
+            for student, of_student in groupby(rows, key=lambda row: row["user_id"])
+        }
+        assert {
+            student: [row["event_id"] for row in of_student]
+            for student, of_student in lists.items()
+        } == {student: list(events) for student, events in expected.items() if events}
+        for student, of_student in lists.items():
+            assert [row["rank"] for row in of_student] == list(range(1, len(of_student) + 1))
+            for row in of_student:
+                logit = expected[student][row["event_id"]]
+                score = await self._sigmoid(logit)
+                assert row["score"] == pytest.approx(score, abs=TOLERANCE)
+        headers = await self.connection.fetch("SELECT * FROM recommendation_lists")
+        assert {row["user_id"]: row["item_count"] for row in headers} == {
+            student: len(events) for student, events in expected.items()
+        }
+
+    async def _sigmoid(self, logit: float) -> float:
+        import math
+
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
+
+
+@pytest.fixture(scope="module")
+def checker(database_url: str, run: Run) -> Iterator[Checker]:
+    connection = run(open_session(database_url))
+    yield Checker(connection, run)
+    run(connection.close())
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=worlds(), top_n=st.sampled_from([1, 2, 3, 5, 50, 10_000]))
+@example(world=crowded_world(), top_n=50)
+@example(world=equal_world(), top_n=5)
+@example(world=full_diary_world(), top_n=3)
+@example(world=empty_world(), top_n=50)
+@example(world=opposed_world(), top_n=4)
+def test_bulk_and_single_lists_equal_the_ranked_definition(
+    checker: Checker, world: World, top_n: int
+) -> None:
+    checker.check(world, top_n)
