@@ -84,7 +84,14 @@ FROM (
     (
         'function',
         'base_logit',
-        ARRAY['public.recommender_models', 'bigint', 'timestamptz', 'timestamptz'],
+        ARRAY[
+            'double precision',
+            'double precision',
+            'double precision',
+            'bigint',
+            'timestamptz',
+            'timestamptz'
+        ],
         'sql/scoring/base_logit.sql'
     ),
     (
@@ -283,4 +290,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-bba2260f198c5adf214ef7f0bdeefb95113c026f91cdf4439a7c6adaa5c3a3d1';
+47f71cd2b476ee5964c903e231c242265f68626c5e0448eec3cb149e4358518a';

@@ -15,10 +15,16 @@ DECLARE
     v_model public.recommender_models;
     v_previous text := current_setting('recommender.as_of', true);
     v_event_count integer;
+    v_bias_weight double precision;
+    v_popularity_weight double precision;
+    v_days_until_weight double precision;
 BEGIN
     SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
     SELECT m.* INTO STRICT v_model
     FROM public.recommender_models AS m WHERE m.model_version = v_run.model_version;
+    v_bias_weight := recommender.model_weight(v_model, 'bias');
+    v_popularity_weight := recommender.model_weight(v_model, 'popularity');
+    v_days_until_weight := recommender.model_weight(v_model, 'days_until');
     PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
 
     DROP TABLE IF EXISTS pg_temp.scoring_events, pg_temp.scoring_postings;
@@ -32,7 +38,10 @@ BEGIN
     FROM (
         SELECT
             e.event_id,
-            recommender.base_logit(v_model, e.seats_taken, e.start_time, v_run.as_of) AS base
+            recommender.base_logit(
+                v_bias_weight, v_popularity_weight, v_days_until_weight,
+                e.seats_taken, e.start_time, v_run.as_of
+            ) AS base
         FROM recommender.eligible_events AS e
     ) AS b
     ORDER BY base_rank;

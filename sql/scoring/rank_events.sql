@@ -12,6 +12,9 @@ AS $$
 DECLARE
     v_as_of timestamptz := recommender.as_of();
     v_model public.recommender_models := recommender.current_model();
+    v_bias_weight double precision := recommender.model_weight(v_model, 'bias');
+    v_popularity_weight double precision := recommender.model_weight(v_model, 'popularity');
+    v_days_until_weight double precision := recommender.model_weight(v_model, 'days_until');
     v_language text;
     v_templates recommender.reason_templates;
     v_event_ids integer[];
@@ -32,7 +35,8 @@ BEGIN
     SELECT
         array_agg(e.event_id ORDER BY e.event_id),
         array_agg(recommender.base_logit(
-            v_model, e.seats_taken, e.start_time, v_as_of
+            v_bias_weight, v_popularity_weight, v_days_until_weight,
+            e.seats_taken, e.start_time, v_as_of
         ) ORDER BY e.event_id)
     INTO v_event_ids, v_bases
     FROM recommender.eligible_events AS e
@@ -56,18 +60,19 @@ BEGIN
         WHERE ua.user_id = p_user_id AND ua.weight > 0 AND ea.event_id = ANY (v_event_ids)
     ),
 
+    -- Added up, not joined: whatever the estimates, this is one hash of the events.
     logits AS (
         SELECT
-            c.event_id,
-            c.base + coalesce(m.contribution, 0) AS logit
-        FROM unnest(v_event_ids, v_bases) AS c (event_id, base)
-        LEFT JOIN (
-            SELECT
-                x.event_id,
-                sum(x.contribution) AS contribution
-            FROM matches AS x
-            GROUP BY x.event_id
-        ) AS m ON m.event_id = c.event_id
+            x.event_id,
+            sum(x.term) AS logit
+        FROM (
+            SELECT c.event_id, c.base AS term
+            FROM unnest(v_event_ids, v_bases) AS c (event_id, base)
+            UNION ALL
+            SELECT m.event_id, m.contribution AS term
+            FROM matches AS m
+        ) AS x
+        GROUP BY x.event_id
     ),
 
     ranked AS (
