@@ -1,4 +1,4 @@
-"""The picture of the flow: Mermaid text, and an SVG that igraph's layered layout arranges."""
+"""The picture of the flow: Mermaid text, and an SVG."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-import igraph
-
 from app.lineage.flow import Flow, Node, layers
+from app.lineage.layout import BOX_HEIGHT as _BOX_HEIGHT
+from app.lineage.layout import place, plan_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,11 +34,19 @@ _FONT = 13
 _CHARACTER = 0.62 * _FONT
 _LINE = 16
 _LONGEST_LINE = 17
-_BOX_HEIGHT = 2 * _LINE + 10
-_ROW = _BOX_HEIGHT + 12
 _GAP = 46
 _TOP = 70
 _MARGIN = 16
+
+_HEAD = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"
+  viewBox="0 0 {width:.0f} {height:.0f}" font-size="{font}"
+  font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace">
+<title>Lineage of eventrank: from tables to lists</title>
+<desc>{fingerprint}</desc>
+<style>.flow {{ fill: none; stroke: #8a94a0; stroke-width: 1.3 }}</style>
+<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+  orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#66707c"/></marker></defs>"""
 
 Point = tuple[float, float]
 
@@ -72,57 +80,33 @@ def label(node: Node) -> str:
 def svg(flow: Flow) -> str:
     """Draw the flow from left to right, a band for each stage."""
     columns = layers(flow)
-    boxes, routes = _arrange(flow, columns)
+    plan = plan_tracks(flow, columns)
+    rows = place(plan)
     lefts, widths = _column_positions(flow, columns)
-    rows = [row for _, row in boxes.values()] + [row for route in routes for _, row in route]
-    top = min(rows)
-    width = lefts[-1] + widths[-1] + _MARGIN
-    bottom = _TOP + (max(rows) - top) * _ROW + _BOX_HEIGHT
+    width = lefts[-1] + widths[-1] + _MARGIN + 10
+    bottom = _TOP + max(rows) + _BOX_HEIGHT / 2
     height = bottom + 2 * _MARGIN + 24
-
-    def middle(row: float) -> float:
-        return _TOP + (row - top) * _ROW + _BOX_HEIGHT / 2
-
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" font-size="{_FONT}" '
-        "font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\">",
-        "<title>Lineage of eventrank: from tables to lists</title>",
-        f"<desc>{fingerprint(flow)}</desc>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#66707c"/></marker></defs>',
+        _HEAD.format(width=width, height=height, font=_FONT, fingerprint=fingerprint(flow)),
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         *_bands(flow, columns, lefts, widths, bottom),
-        '<g fill="none" stroke="#8a94a0" stroke-width="1.3" marker-end="url(#tip)">',
     ]
-    for (source, target), route in zip(flow.edges, routes, strict=True):
-        start = (lefts[columns[source]] + widths[columns[source]], middle(boxes[source][1]))
-        end = (lefts[columns[target]], middle(boxes[target][1]))
-        spans = [(lefts[column], widths[column], middle(row)) for column, row in route]
-        parts.append(f'<path d="{_curve(start, spans, end)}"/>')
-    parts.append("</g>")
-    for node in flow.nodes:
+    for source, target in plan.links:
+        column = plan.columns[source]
+        start = (lefts[column] + widths[column], _TOP + rows[source])
+        end = (lefts[column + 1], _TOP + rows[target])
+        tip = ' marker-end="url(#tip)"' if target < plan.box_count else ""
+        parts.append(f'<path class="flow" d="M{_point(start)} {_bend(start, end)}"{tip}/>')
+    for track in range(plan.box_count, len(rows)):
+        column = plan.columns[track]
+        start = (lefts[column], _TOP + rows[track])
+        end = (lefts[column] + widths[column], start[1])
+        parts.append(f'<path class="flow" d="M{_point(start)} L{_point(end)}"/>')
+    for node, row in zip(flow.nodes, rows, strict=False):
         column = columns[node.name]
-        parts.append(_box(node, lefts[column], middle(boxes[node.name][1]), widths[column]))
+        parts.append(_box(node, lefts[column], _TOP + row, widths[column]))
     parts.extend(_legend(flow, bottom + _MARGIN + 12))
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _arrange(
-    flow: Flow, columns: Mapping[str, int]
-) -> tuple[dict[str, tuple[int, float]], list[list[tuple[int, float]]]]:
-    """Return the column and row of each box, and of the bends of each arrow."""
-    number = {node.name: index for index, node in enumerate(flow.nodes)}
-    graph = igraph.Graph(
-        n=len(flow.nodes),
-        edges=[(number[source], number[target]) for source, target in flow.edges],
-        directed=True,
-    )
-    placed, bends = graph.layout_sugiyama(
-        layers=[columns[node.name] for node in flow.nodes], hgap=1, vgap=1, maxiter=1000
-    )
-    boxes = {node.name: (columns[node.name], placed[number[node.name]][0]) for node in flow.nodes}
-    return boxes, [[(round(layer), row) for row, layer in bend] for bend in bends]
 
 
 def _column_positions(flow: Flow, columns: Mapping[str, int]) -> tuple[list[float], list[float]]:
@@ -145,21 +129,13 @@ def _wrapped(text: str) -> Sequence[str]:
     return (text[:cut], text[cut:])
 
 
-def _curve(start: Point, spans: Sequence[tuple[float, float, float]], end: Point) -> str:
-    """Join two boxes by an S, level wherever a column is crossed."""
-    path = [f"M{start[0]:.1f} {start[1]:.1f}"]
-    here = start
-    for left, width, row in spans:
-        path.append(_bend(here, (left, row)))
-        path.append(f"L{left + width:.1f} {row:.1f}")
-        here = (left + width, row)
-    path.append(_bend(here, end))
-    return " ".join(path)
+def _point(point: Point) -> str:
+    return f"{point[0]:.1f} {point[1]:.1f}"
 
 
 def _bend(here: Point, there: Point) -> str:
     half = (here[0] + there[0]) / 2
-    return f"C{half:.1f} {here[1]:.1f} {half:.1f} {there[1]:.1f} {there[0]:.1f} {there[1]:.1f}"
+    return f"C{half:.1f} {here[1]:.1f} {half:.1f} {there[1]:.1f} {_point(there)}"
 
 
 def _bands(

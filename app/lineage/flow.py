@@ -65,8 +65,9 @@ def read_flow(objects: Sequence[LineageObject]) -> Flow:
     nodes[TRAINER] = Node(TRAINER, "program", nodes[TRAINER_CALLS].stage)
     edges = _past_temporary_tables(edges)
     for name in sorted({end for edge in edges for end in edge} - set(nodes)):
-        writers = [nodes[source].stage for source, target in edges if target == name]
-        stage = TABLES if name in APP_TABLES or not writers else min(writers, key=stages.index)
+        users = [nodes[source].stage for source, target in edges if target == name]
+        users = users or [nodes[target].stage for source, target in edges if source == name]
+        stage = TABLES if name in APP_TABLES else min(users, key=stages.index)
         nodes[name] = Node(name, "table", stage)
     place = {name: stages.index(node.stage) for name, node in nodes.items()}
     returns = {(a, b) for a, b in edges if place[b] < place[a]}

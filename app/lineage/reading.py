@@ -57,7 +57,8 @@ _WRITE = re.compile(
     re.IGNORECASE,
 )
 _UPKEEP = re.compile(
-    r"\b(?:ANALYZE|REFRESH\s+MATERIALIZED\s+VIEW|DROP\s+TABLE|CREATE\s+(?:UNIQUE\s+)?INDEX)\b[^;]*;",
+    r"\b(?:ANALYZE|REFRESH\s+MATERIALIZED\s+VIEW|(?:DROP|LOCK|ALTER)\s+TABLE"
+    r"|CREATE\s+(?:UNIQUE\s+)?INDEX)\b[^;]*;",
     re.IGNORECASE,
 )
 _CREATE_TABLE = re.compile(r"\bCREATE TABLE (?:IF NOT EXISTS )?(public\.\w+)", re.IGNORECASE)
@@ -113,7 +114,7 @@ def order_violations(
 ) -> list[tuple[LineageObject, str]]:
     """Return each object with what it needs and what does not exist yet when it is created."""
     existing = set(tables)
-    violations = []
+    violations: list[tuple[LineageObject, str]] = []
     for item in objects:
         violations.extend((item, name) for name in sorted(item.needs - existing))
         existing.add(item.name)
