@@ -25,7 +25,7 @@ VALUES
 ),
 (
     '0013_user_recommendations_cache.sql',
-    '2345cd65acd464ca905990c204859b4760461df434855f1509d045f670cf637e'
+    '9628beecb05c0f0586ae9f56eafe194b0301339e030a1226266438e38d49db66'
 ),
 (
     '0014_event_interactions.sql',
