@@ -31,6 +31,9 @@ RANK = "SELECT k.rank, k.event_id, k.score, k.reason FROM recommender.rank_event
 
 REFUSE_NEWER = "SELECT recommender.refuse_newer_lists(recommender.as_of(), $1)"
 
+TRY_TURN = "SELECT pg_try_advisory_lock(recommender._lock_key('recompute'))"
+TAKE_TURN = "SELECT pg_advisory_lock(recommender._lock_key('recompute'))"
+
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
 DEFAULTS = Recipe()
 
@@ -161,15 +164,16 @@ async def main() -> int:
         await _check_schema(connection)
         if not (options.overwrite or options.dry_run or options.resume):
             await connection.execute(REFUSE_NEWER, options.user_id)
+        if not (options.user_id or options.dry_run):
+            await _wait_for_turn(connection)
         if not options.skip_training:
             await _train(connection, options)
         if options.user_id:
             await _write_list(connection, options)
-            return 0
+        elif not options.dry_run:
+            await _write_lists(url, options)
     finally:
         await connection.close()
-    if not options.dry_run:
-        await _write_lists(url, options)
     return 0
 
 
@@ -183,6 +187,13 @@ async def _open(url: str, as_of: datetime | None) -> Connection[Record]:
         pinned,
     )
     return connection
+
+
+async def _wait_for_turn(connection: Connection[Record]) -> None:
+    """Hold the lock of this script until the connection closes; two at once take turns."""
+    if not await connection.fetchval(TRY_TURN):
+        console.print("another recompute is running: waiting for it to end …")
+        await connection.execute(TAKE_TURN)
 
 
 async def _check_schema(connection: Connection[Record]) -> None:

@@ -71,6 +71,7 @@
 \ir scoring/_refresh_for_run.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
+\ir scoring/_check_run_snapshot.sql
 \ir scoring/_lock_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql

@@ -22,6 +22,12 @@ FROM (
     ),
     (
         'function',
+        '_check_run_snapshot',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_check_run_snapshot.sql'
+    ),
+    (
+        'function',
         '_close_lists',
         ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
@@ -290,4 +296,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-47f71cd2b476ee5964c903e231c242265f68626c5e0448eec3cb149e4358518a';
+3863d5ad977bddd888d8792d26a6ca2296ba58ee72ff139f31c19f19493e11df';

@@ -124,6 +124,7 @@ BEGIN
         generated_at = excluded.generated_at,
         reason = excluded.reason;
 
+    PERFORM recommender._check_run_snapshot(v_run);
     PERFORM recommender._close_lists(v_run, v_user_ids, v_newer_ids);
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
     RETURN coalesce(cardinality(v_user_ids), 0) + coalesce(cardinality(v_newer_ids), 0);
@@ -131,4 +132,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.score_students(bigint, integer, integer, boolean, boolean) IS
-'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless p_overwrite. Needs recommender.prepare_run in this session. Raises ER031 when another model scores by now.';
+'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless p_overwrite. Needs recommender.prepare_run in this session. Raises ER031 when another model scores by now, ER033 when the twins were rebuilt for another moment.';

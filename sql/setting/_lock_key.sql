@@ -10,8 +10,9 @@ BEGIN ATOMIC
     SELECT (1702261355::bigint << 32) + CASE p_section
         WHEN 'model' THEN 1
         WHEN 'refresh_features' THEN 2
+        WHEN 'recompute' THEN 3
     END;
 END;
 
 COMMENT ON FUNCTION recommender._lock_key(text) IS
-'The advisory lock of a critical section: model (writers of lists share it, activation has it alone) or refresh_features. NULL for an unknown section.';
+'The advisory lock of a critical section: model (writers of lists share it, activation has it alone), refresh_features, or recompute (one script at a time). NULL for an unknown section.';
