@@ -26,6 +26,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
     SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
     PERFORM recommender._check_run_model(v_run);
+    -- Another run or refresh may have rebuilt the twins for its own moment.
+    IF (SELECT m.as_of FROM recommender.snapshot_moment AS m) IS DISTINCT FROM v_run.as_of THEN
+        PERFORM recommender._refresh_for_run(v_run.id);
+    END IF;
     SELECT b.user_ids, b.newer_ids INTO v_user_ids, v_newer_ids
     FROM recommender._lock_lists(
         v_run, p_first_user_id, p_last_user_id, p_wait, p_overwrite
