@@ -1,0 +1,157 @@
+"""What every benchmark needs: a database of its own, interleaved timings, facts of the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import secrets
+import statistics
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from app.console import console
+from app.database import connect
+from app.embedded import EmbeddedServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from asyncpg import Connection, Record
+
+DATABASE = "eventrank_bench"
+SERVER_SETTINGS = {"checkpoint_timeout": "1h", "max_wal_size": "8GB", "shared_buffers": "512MB"}
+"""A checkpoint in the middle of one contender's turn would be its bad luck."""
+
+REPORTED_SETTINGS = (
+    "shared_buffers",
+    "work_mem",
+    "effective_cache_size",
+    "random_page_cost",
+    "max_wal_size",
+    "checkpoint_timeout",
+    "fsync",
+    "synchronous_commit",
+    "wal_level",
+    "autovacuum",
+    "max_parallel_workers_per_gather",
+    "jit",
+)
+
+
+@dataclass
+class Contender:
+    """One way to do the work, and how long each of its turns took."""
+
+    name: str
+    work: Callable[[], Awaitable[None]]
+    """Does the work once; only this is timed."""
+    rounds: int
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Runs before each turn, outside the clock."""
+    scale: float = 1.0
+    """What a turn is multiplied by when it does a part of the work."""
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """The median of the turns, for the whole work."""
+        return statistics.median(self.seconds) * self.scale
+
+    def facts(self) -> dict[str, Any]:
+        """Give what a JSON report says of it."""
+        return {
+            "name": self.name,
+            "rounds": len(self.seconds),
+            "scaled_by": self.scale,
+            "seconds": [round(seconds * self.scale, 4) for seconds in self.seconds],
+            "median_seconds": round(self.median, 4),
+        }
+
+
+def say(message: str) -> None:
+    """Tell what begins now, with the time of day: some of it takes minutes."""
+    now = datetime.now().astimezone()
+    console.print(f"{now:%H:%M:%S} {message}", markup=False, soft_wrap=True)
+
+
+async def take_turns(contenders: list[Contender]) -> None:
+    """Time the contenders in turn, round by round, so that a slow minute strikes them all."""
+    for number in range(max(contender.rounds for contender in contenders)):
+        for contender in contenders:
+            if number >= contender.rounds:
+                continue
+            turn = f"round {number + 1} of {contender.rounds}: {contender.name}"
+            if contender.prepare:
+                await contender.prepare()
+            with console.status(turn):
+                started = time.perf_counter()
+                await contender.work()
+                contender.seconds.append(time.perf_counter() - started)
+            say(f"{turn}: {contender.seconds[-1]:.2f} s")
+
+
+@asynccontextmanager
+async def throw_away_database(given_url: str | None) -> AsyncIterator[str]:
+    """Give an empty database: on a server of its own, or a new one on the server that is given."""
+    if given_url:
+        async with _database_on(given_url) as url:
+            yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="eventrank-bench-") as directory:
+        # As root the server may have to run as somebody else, who has to get through here.
+        Path(directory).chmod(0o711)
+        server = EmbeddedServer(Path(directory) / "postgres", settings=SERVER_SETTINGS)
+        try:
+            server.start()
+            server.create_database(DATABASE)
+            yield server.url(DATABASE)
+        finally:
+            server.stop()
+
+
+@asynccontextmanager
+async def _database_on(server_url: str) -> AsyncIterator[str]:
+    name = f"{DATABASE}_{os.getpid()}_{secrets.token_hex(3)}"
+    connection = await connect(server_url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+async def machine_facts(connection: Connection[Record]) -> dict[str, Any]:
+    """Say what the figures were measured on."""
+    version = await connection.fetchval("SHOW server_version")
+    settings = {
+        name: await connection.fetchval("SELECT current_setting($1)", name)
+        for name in REPORTED_SETTINGS
+    }
+    return {
+        "cores": os.cpu_count(),
+        "processor": await asyncio.to_thread(_processor),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "postgresql": str(version).split()[0],
+        "settings": settings,
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
