@@ -296,4 +296,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-809833a30275bf12a65827cd25136a8a5b6ac802360227e51a5ba22b0ccb15f2';
+ffda26800802d9aa4bed672c4af61af917bdf3d48d0441e13cc982b2f9e6ec59';
