@@ -46,6 +46,7 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
+    ('function', '_lower_beyond_latin', ARRAY['text'], 'sql/source/_lower_beyond_latin.sql'),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
     (
         'function',
@@ -296,4 +297,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ffda26800802d9aa4bed672c4af61af917bdf3d48d0441e13cc982b2f9e6ec59';
+51e097ba9b9efc3895a20c310cbd86e78bbf6cb7c6729338bf190f5746436e62';

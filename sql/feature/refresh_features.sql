@@ -8,11 +8,13 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_features'));
     REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.event_attributes_snapshot;
-    REFRESH MATERIALIZED VIEW recommender.user_attribute_sources_snapshot;
+    -- The moment before the users: in the order in which a batch reads and so locks them, or
+    -- two runs at once would wait for each other.
     REFRESH MATERIALIZED VIEW recommender.snapshot_moment;
+    REFRESH MATERIALIZED VIEW recommender.user_attribute_sources_snapshot;
     RETURN (SELECT m.as_of FROM recommender.snapshot_moment AS m);
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.refresh_features() IS
-'Rebuilds event_attributes_snapshot (readers go on), user_attribute_sources_snapshot and snapshot_moment for recommender.as_of(), in this order, in the caller''s transaction; calls at the same time take turns. Returns the moment. Only the owner may call it.';
+'Rebuilds event_attributes_snapshot (readers go on), snapshot_moment and user_attribute_sources_snapshot for recommender.as_of(), in this order, in the caller''s transaction; calls at the same time take turns. Returns the moment. Only the owner may call it.';
