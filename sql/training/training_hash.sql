@@ -8,12 +8,12 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    -- Two rounds: hashint8extended mixes one 64-bit key with a 64-bit seed.
+    -- One round a key: hashint8extended would only XOR the halves of two keys in one bigint, and
+    -- student 4's draw 1 would be student 7's draw 2.
     SELECT (
         (
-            hashint8extended(
-                (p_user_id::bigint << 32) + p_draw::bigint,
-                hashint8extended(p_event_id::bigint, p_seed)
+            hashint4extended(
+                p_draw, hashint4extended(p_user_id, hashint4extended(p_event_id, p_seed))
             ) & 9223372036854775807
         ) % p_count
     )::integer;
