@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from tests.support.worlds import AS_OF, FEATURES, MICROSECOND, NOW, World, days,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
     from asyncpg import Connection, Record
 
@@ -72,7 +72,7 @@ class Training:
         )
         return self.rows("SELECT * FROM pg_temp.training_matrix ORDER BY example_no")
 
-    def labels(self, world: World, *statements: str) -> dict[tuple[int, int], tuple[int, float]]:
+    def labels(self, world: World, *statements: str) -> dict[tuple[int, int], object]:
         """Give label and weight of every pair with a signal."""
         self.build(world, *statements)
         rows = self.rows("SELECT user_id, event_id, label, weight FROM pg_temp.training_pairs")
