@@ -10,4 +10,4 @@ FROM public.recommendation_reasons AS r
 GROUP BY r.language;
 
 COMMENT ON VIEW recommender.reason_templates IS
-'One row is one language with its three sentences from recommendation_reasons; NULL where one is missing, %s where the names go.';
+'One row is one language with its three sentences from recommendation_reasons (interests, near_you, generic); NULL where one is missing, %s where the names go.';

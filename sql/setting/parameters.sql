@@ -14,4 +14,4 @@ SELECT
         AS model_version;
 
 COMMENT ON VIEW recommender.parameters IS
-'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; model_version is NULL when none is pinned.';
+'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned.';

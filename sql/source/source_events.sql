@@ -16,4 +16,4 @@ FROM public.events AS e
 WHERE e.deleted_at IS NULL OR e.deleted_at > (SELECT recommender.as_of());
 
 COMMENT ON VIEW recommender.source_events IS
-'One row is one event that is not deleted at recommender.as_of(): normalised category and city, organizer, start, seats (NULL: no limit), is_known (publish_at, or created_at where there is none, not later than the moment) and is_published (status). Adaptation point.';
+'One row is one event that is not deleted at recommender.as_of(): normalised category and city, organizer, start, max_seats (NULL: no limit), is_known (publish_at, or created_at where there is none, not later than the moment) and is_published (status). Adaptation point.';

@@ -35,4 +35,4 @@ WHERE
     AND i.event_id IS NOT NULL;
 
 COMMENT ON VIEW recommender.training_signals IS
-'One row is one positive signal up to recommender.as_of(): registration 1.0 (attended 1.5), favourite 1.2, click 0.4, view 0.25, dwell 0.35 to 0.8 by min(0.8, 0.35 + seconds / 480), share 0.6, favorite 1.2, register 1.0. The weights are the reference''s.';
+'One row is one positive signal up to recommender.as_of() and its weight: registration 1.0 (attended 1.5), favourite 1.2, click 0.4, view 0.25, dwell 0.35 to 0.8 by min(0.8, 0.35 + seconds / 480), share 0.6, favorite 1.2, register 1.0. The weights are the reference''s.';
