@@ -6,6 +6,7 @@
 \ir setting/setting.sql
 \ir setting/parameters.sql
 \ir setting/settings.sql
+\ir source/_lower_beyond_latin.sql
 \ir source/normalize_text.sql
 \ir source/source_students.sql
 \ir source/source_events.sql
