@@ -297,4 +297,4 @@ Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ec8ac60c53e684270016173d71bee2bf75d2898cf60c472a589a28d92e925f5a';
+02124cbae47963d6259ea35b542b686ad1bc1d0bfeade2ccda9a967e1f3f313a';

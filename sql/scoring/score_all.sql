@@ -40,5 +40,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON PROCEDURE recommender.score_all(integer, timestamptz, boolean, boolean) IS
+COMMENT ON PROCEDURE recommender.score_all(integer, timestamptz, boolean, boolean) IS  -- noqa: LT01
 'Rebuilds the twins and writes every student''s list with recommender.current_model() for a moment (NULL: recommender.as_of()), 200 students a transaction. Interrupted, it goes on with p_resume => true. Must be called outside a transaction block. Raises as recommender.start_run.';
