@@ -63,12 +63,12 @@ lint: setup ## Check style and types; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/squawk migrations/0*.sql
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql migrations
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 fmt: setup ## Format Python and SQL in place, and renew the generated stamps
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql migrations
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql
 	@$(BIN)/python scripts/migrate.py --write-stamps
 
 check: lint test ## lint and test: what CI runs

@@ -41,5 +41,7 @@ BEGIN
 
     COMMENT ON TABLE public.event_interactions IS
     'One row is one thing somebody did (click, view, search, …); user_id NULL is an anonymous visitor.';
+    COMMENT ON COLUMN public.event_interactions.meta IS
+    'Any JSON or NULL: source, sort and position of an impression, seconds of a dwell, tags, category and city of a search.';
 END
 $$;

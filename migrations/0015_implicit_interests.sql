@@ -31,3 +31,9 @@ COMMENT ON COLUMN public.user_implicit_interest_categories.score IS
 'The score at last_seen_at, between 0 and the cap; it halves every half life after that.';
 COMMENT ON COLUMN public.user_implicit_interest_cities.score IS
 'The score at last_seen_at, between 0 and the cap; it halves every half life after that.';
+COMMENT ON TABLE public.user_implicit_interest_tags IS
+'One row is one tag a student''s interactions speak for.';
+COMMENT ON TABLE public.user_implicit_interest_categories IS
+'One row is one category (normalised text) a student''s interactions speak for.';
+COMMENT ON TABLE public.user_implicit_interest_cities IS
+'One row is one city (normalised text) a student''s interactions speak for.';

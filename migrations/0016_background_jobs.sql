@@ -21,3 +21,10 @@ CREATE TABLE IF NOT EXISTS public.background_jobs (
 -- The next job to claim.
 CREATE INDEX IF NOT EXISTS background_jobs_queued_idx
 ON public.background_jobs (run_at, id) WHERE status = 'queued';
+
+COMMENT ON TABLE public.background_jobs IS
+'One row is one job, kept after it ended.';
+COMMENT ON COLUMN public.background_jobs.status IS
+'queued, running, succeeded or failed.';
+COMMENT ON COLUMN public.background_jobs.max_attempts IS
+'Attempts after which a job that raises has failed.';

@@ -12,3 +12,5 @@ COMMENT ON TABLE public.recommender_settings IS
 'One row is one setting that differs from its default; source says who wrote it.';
 COMMENT ON COLUMN public.recommender_settings.source IS
 'environment: copied from an environment variable when a command started; admin: written in SQL.';
+COMMENT ON COLUMN public.recommender_settings.value IS
+'The value as text; what recommender.setting_defaults says of type and bounds holds.';

@@ -29,18 +29,18 @@ VALUES
 ),
 (
     '0014_event_interactions.sql',
-    '5493387fe394985311697ebadd0a235f1cece34fcd60cf6a45f03a2cfb6d1e03'
+    '4c78557e01b80a66e15ceb66a0390a1511b5feedde3fc63e3edee05269104182'
 ),
 (
     '0015_implicit_interests.sql',
-    '82887903a4b97643aff76a00d2179c53a385d41a298337146141f89f5ae48a0e'
+    'c97aa768f14c1aae14be7d920924d22412c9f44e61f67a4b5d8ef47fbb56b9b9'
 ),
 (
     '0016_background_jobs.sql',
-    'df26b6ec158081890c4b89df34f68fc729f9d1a139da34cd2d71ef0e209b524a'
+    '4b628452fe8675e0722535aa9e3ec3aeb34bd8e664fef80042ab1fca0838b1a1'
 ),
 (
     '0017_recommender_settings.sql',
-    '10db0a5aa216affb5e8de6a0e09aa8e6750c500eabca4800065df42286adc508'
+    '54d48c430b12eeb1e935bb5b0160eb6b53a635ee0d8643d49dd3e4588b34301a'
 )
 ON CONFLICT (name) DO NOTHING;
