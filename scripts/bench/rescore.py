@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.console import UserError, run
-from app.database import connect
+from app.database import connect, normalized_url
 from app.lists import write_lists
 from app.population import Plan, generate_population, settle, shape
 from app.schema import migrate
@@ -285,9 +285,7 @@ class Bench:
 async def main() -> int:
     """Run the command."""
     options = _parse_arguments()
-    _cancel_on_termination()
-    if options.json:
-        options.json.touch()
+    _clean_up_on_termination()
     async with throw_away_database(options.database_url) as url:
         report = await _measure(url, options)
     _print_report(report)
@@ -446,7 +444,8 @@ def _report(
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    out = Console(highlight=False)
+    # A file or a pipe has no width of its own, and 80 columns break every name.
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     table = Table(
         title=f"full rescore: {report['students']:,} students, {report['events']:,} eligible"
         f" events, top {report['top_n']}"
@@ -506,11 +505,11 @@ def _ours(jobs: int) -> str:
     return f"ours, {jobs} connection{'s' if jobs > 1 else ''}"
 
 
-def _cancel_on_termination() -> None:
-    """Clean up after SIGTERM as after Ctrl-C."""
-    task = asyncio.current_task()
-    assert task is not None  # called from a coroutine
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+def _clean_up_on_termination() -> None:
+    """Leave no server behind when told to end, just as after Ctrl-C."""
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
+    )
 
 
 def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -570,12 +569,27 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--database-url",
+        type=_address,
         metavar="URL",
         help="make the database for this run on that server, and drop it afterwards (default: a"
         " server of its own in a temporary directory; DATABASE_URL is not looked at)",
     )
-    add("--json", type=Path, metavar="FILE", help="also write all figures to this file")
-    return parser.parse_args(arguments)  # fmt: skip
+    add("--json", type=_new_file, metavar="FILE", help="also write all figures to this file")
+    return parser.parse_args(arguments)
+
+
+def _address(text: str) -> str:
+    try:
+        return normalized_url(text, "it")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    return path
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
