@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from asyncpg import PostgresError
 
 from app.database import connect
+from app.schema import migrate
 from tests.support.worlds import AS_OF, FEATURES, MICROSECOND, NOW, World, days, hours, open_session
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from tests.support.databases import Databases
     from tests.support.runner import Run
-
-NORMALIZE_SQL = Path(__file__).resolve().parents[1] / "sql" / "source" / "normalize_text.sql"
 
 
 class Database:
@@ -582,8 +580,7 @@ def test_text_normalises_to_the_same_under_every_locale(databases: Databases, ru
     async def normalized(url: str) -> list[str]:
         connection = await connect(url)
         try:
-            await connection.execute("CREATE SCHEMA recommender")
-            await connection.execute(NORMALIZE_SQL.read_text(encoding="utf-8"))
+            await migrate(connection)
             rows = await connection.fetch(
                 "SELECT recommender.normalize_text('x ' || c || 'I Ș' || c) AS text"
                 " FROM unnest($1::text[]) WITH ORDINALITY AS x (c, n) ORDER BY x.n",
