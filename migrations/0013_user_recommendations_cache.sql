@@ -81,6 +81,13 @@ CREATE TABLE IF NOT EXISTS public.recommendation_lists (
     run_id bigint
 ) WITH (fillfactor = 50);
 
+CREATE TABLE IF NOT EXISTS public.recommender_snapshot (
+    is_the_only_row boolean PRIMARY KEY DEFAULT true,
+    as_of timestamptz NOT NULL,
+    refreshed_at timestamptz NOT NULL,
+    CONSTRAINT there_is_one_row CHECK (is_the_only_row)
+);
+
 CREATE TABLE IF NOT EXISTS public.recommendation_reasons (
     language text NOT NULL,
     kind text NOT NULL,
@@ -122,5 +129,7 @@ COMMENT ON COLUMN public.recommendation_lists.run_id IS
 'The last bulk run that passed this student (public.recommendation_runs); NULL: none yet.';
 COMMENT ON TABLE public.recommendation_runs IS
 'One row is one bulk rescore; finished_at is NULL while it runs and after it was interrupted.';
+COMMENT ON TABLE public.recommender_snapshot IS
+'At most one row: the moment the materialized twins speak for (as_of) and when they were built.';
 COMMENT ON TABLE public.recommendation_reasons IS
 'One row is one sentence of one language, with %s where the names go; add rows to add a language.';

@@ -25,7 +25,7 @@ VALUES
 ),
 (
     '0013_user_recommendations_cache.sql',
-    '9628beecb05c0f0586ae9f56eafe194b0301339e030a1226266438e38d49db66'
+    'e6ac37644a04a2b15874b91e0d5bf3cca7c636d716714c2bed98f4c9d4bed496'
 ),
 (
     '0014_event_interactions.sql',

@@ -73,6 +73,7 @@
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
 \ir scoring/_check_run_snapshot.sql
+\ir scoring/_ensure_run_snapshot.sql
 \ir scoring/_lock_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql

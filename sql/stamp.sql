@@ -29,7 +29,7 @@ FROM (
     (
         'function',
         '_close_lists',
-        ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
+        ARRAY['public.recommendation_runs', 'integer[]', 'integer[]', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
     (
@@ -37,6 +37,12 @@ FROM (
         '_create_interaction_partition',
         ARRAY['text', 'date'],
         'sql/feedback/_create_interaction_partition.sql'
+    ),
+    (
+        'function',
+        '_ensure_run_snapshot',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_ensure_run_snapshot.sql'
     ),
     ('function', '_learning_delta', ARRAY['text', 'jsonb'], 'sql/training/_learning_delta.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
@@ -231,7 +237,6 @@ FROM (
         NULL::text[],
         'sql/feature/event_attributes_snapshot.sql'
     ),
-    ('materialized view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
     (
         'materialized view',
         'user_attribute_sources_snapshot',
@@ -254,6 +259,7 @@ FROM (
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
+    ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
     ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
     ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
     ('view', 'source_favorites', NULL::text[], 'sql/source/source_favorites.sql'),
@@ -291,10 +297,6 @@ COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
 Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
 
-COMMENT ON MATERIALIZED VIEW recommender.snapshot_moment IS
-'One row: as_of is the moment the *_snapshot relations were built for, refreshed_at when that was done.
-Definition sha256:b6865168d37d960d51ebc0c3b563f5e4231d8bfa0cb3f09def7ae6aab3eab5b5';
-
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-02124cbae47963d6259ea35b542b686ad1bc1d0bfeade2ccda9a967e1f3f313a';
+7cf298e144a6c645178627935d6dc33ee43c544ca9f4a971ad8f1e76dab2bacf';

@@ -1,9 +1,13 @@
--- One row: the moment the stored twins speak for.
+-- One row once there are twins: the moment they speak for.
+--
+-- The moment is kept in a table, not in a materialized view: reading it must not hold a lock that
+-- a refresh waits for.
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS recommender.snapshot_moment AS
+CREATE OR REPLACE VIEW recommender.snapshot_moment AS
 SELECT
-    recommender.as_of() AS as_of,
-    now() AS refreshed_at;
+    s.as_of,
+    s.refreshed_at
+FROM public.recommender_snapshot AS s;
 
-COMMENT ON MATERIALIZED VIEW recommender.snapshot_moment IS
-'One row: as_of is the moment the *_snapshot relations were built for, refreshed_at when that was done.';
+COMMENT ON VIEW recommender.snapshot_moment IS
+'At most one row: as_of is the moment the *_snapshot relations were built for, refreshed_at when that was done; no row before the first recommender.refresh_features().';

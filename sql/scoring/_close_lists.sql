@@ -1,7 +1,11 @@
 -- Cuts the lists just written to their length and writes their headers.
 
 CREATE OR REPLACE FUNCTION recommender._close_lists(
-    p_run public.recommendation_runs, p_user_ids integer[], p_newer_ids integer[]
+    p_run public.recommendation_runs,
+    p_user_ids integer[],
+    p_newer_ids integer[],
+    p_written_ids integer[],
+    p_item_counts integer[]
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -10,22 +14,14 @@ AS $$
 DECLARE
     v_shortest integer;
 BEGIN
-    -- Every eligible event a student is not registered for is a candidate.
     UPDATE public.recommendation_lists AS l SET
         model_version = p_run.model_version,
         generated_at = p_run.as_of,
         run_id = p_run.id,
-        item_count = CASE WHEN s.user_id IS NULL THEN 0 ELSE least(
-            p_run.top_n,
-            (SELECT count(*) FROM pg_temp.scoring_events) - (
-                SELECT count(DISTINCT r.event_id)
-                FROM recommender.source_registrations AS r
-                INNER JOIN pg_temp.scoring_events AS e ON e.event_id = r.event_id
-                WHERE r.user_id = l.user_id
-            )
-        ) END
+        item_count = coalesce(w.item_count, 0)
     FROM unnest(p_user_ids) AS u (user_id)
-    LEFT JOIN recommender.source_students AS s ON s.user_id = u.user_id
+    LEFT JOIN unnest(p_written_ids, p_item_counts) AS w (user_id, item_count)
+        ON w.user_id = u.user_id
     WHERE l.user_id = u.user_id;
     UPDATE public.recommendation_lists AS l SET run_id = p_run.id
     WHERE l.user_id = ANY (p_newer_ids);
@@ -44,6 +40,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._close_lists(
-    public.recommendation_runs, integer[], integer[]
+    public.recommendation_runs, integer[], integer[], integer[], integer[]
 ) IS
-'Writes the headers of the lists a batch wrote (item_count = top_n, or all candidates if there are fewer), deletes the ranks beyond, and marks newer lists as passed.';
+'Writes the headers of the lists p_user_ids of a batch (item_count from p_written_ids and p_item_counts, 0 for those without rows), deletes the ranks beyond, and marks the lists p_newer_ids as passed.';
