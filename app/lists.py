@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from datetime import datetime
 
     from asyncpg import Connection, Record
@@ -104,13 +104,22 @@ async def _score(
             scored += passed
             on_progress(scored, total)
 
-    async with asyncio.TaskGroup() as group:
-        for connection in connections:
-            group.create_task(connection.execute("SELECT recommender.prepare_run($1)", run_id))
+    await _at_once(
+        connection.execute("SELECT recommender.prepare_run($1)", run_id)
+        for connection in connections
+    )
     # The second pass waits for the lists somebody else was writing during the first.
     for waits in (False, True):
         batches = [tuple(row) for row in await connections[0].fetch(BATCHES, run_id)][::-1]
-        async with asyncio.TaskGroup() as group:
-            for connection in connections:
-                group.create_task(work(connection, waits))
+        await _at_once(work(connection, waits) for connection in connections)
     return scored
+
+
+async def _at_once(works: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run them together; the first failure ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
