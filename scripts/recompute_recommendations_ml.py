@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from asyncpg import PostgresError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -35,7 +36,10 @@ TRY_TURN = "SELECT pg_try_advisory_lock(recommender._lock_key('recompute'))"
 TAKE_TURN = "SELECT pg_advisory_lock(recommender._lock_key('recompute'))"
 
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
+PIN = "SELECT set_config('recommender.recommender_model_version', $1, true)"
+MODEL_EXISTS = "ER014"
 DEFAULTS = Recipe()
+DEFAULT_TOP_N = 50
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -108,9 +112,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     lists.add_argument(
         "--top-n",
         type=_whole(1, 10_000),
-        default=50,
         metavar="N",
-        help="events in a list (default: %(default)s)",
+        help=f"events in a list (default: {DEFAULT_TOP_N})",
     )
     lists.add_argument(
         "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
@@ -145,11 +148,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     options.skip_training |= options.resume
-    if options.resume and (options.user_id or options.as_of or options.dry_run):
+    if options.resume and (options.user_id or options.as_of or options.top_n or options.dry_run):
         parser.error(
-            "--resume takes the moment and students of the interrupted run: "
-            "leave out --user-id, --as-of and --dry-run"
+            "--resume takes moment, students and length of the interrupted run: "
+            "leave out --user-id, --as-of, --top-n and --dry-run"
         )
+    options.top_n = options.top_n or DEFAULT_TOP_N
     if options.dry_run and options.skip_training and not options.user_id:
         parser.error("--dry-run with --skip-training has nothing to do without --user-id")
     return options
@@ -166,9 +170,10 @@ async def main() -> int:
             await connection.execute(REFUSE_NEWER, options.user_id)
         if not (options.user_id or options.dry_run):
             await _wait_for_turn(connection)
-        if not options.skip_training:
-            await _train(connection, options)
-        if options.user_id:
+        model = None if options.skip_training else await _train(connection, options)
+        if options.user_id and options.dry_run:
+            await _print_list(connection, options, model)
+        elif options.user_id:
             await _write_list(connection, options)
         elif not options.dry_run:
             await _write_lists(url, options)
@@ -203,7 +208,7 @@ async def _check_schema(connection: Connection[Record]) -> None:
         )
 
 
-async def _train(connection: Connection[Record], options: argparse.Namespace) -> None:
+async def _train(connection: Connection[Record], options: argparse.Namespace) -> TrainedModel:
     version = os.environ.get(VERSION_VARIABLE, "").strip()
     if version and await _model_exists(connection, version):
         raise UserError(
@@ -216,10 +221,12 @@ async def _train(connection: Connection[Record], options: argparse.Namespace) ->
         model = await train_model(connection, recipe)
     if options.dry_run:
         version = version or "(dry run: not stored)"
-    else:
-        version = version or await _new_version(connection, model.as_of)
+    elif version:
         await store_model(connection, model, version)
+    else:
+        version = await _store_as_new(connection, model)
     _print_model(model, version, perf_counter() - started)
+    return model
 
 
 async def _model_exists(connection: Connection[Record], version: str) -> bool:
@@ -229,6 +236,19 @@ async def _model_exists(connection: Connection[Record], version: str) -> bool:
             version,
         )
     )
+
+
+async def _store_as_new(connection: Connection[Record], model: TrainedModel) -> str:
+    while True:
+        version = await _new_version(connection, model.as_of)
+        try:
+            await store_model(connection, model, version)
+        except PostgresError as error:
+            # Another training of the same moment took the name between the two statements.
+            if error.sqlstate != MODEL_EXISTS:
+                raise
+        else:
+            return version
 
 
 async def _new_version(connection: Connection[Record], as_of: datetime) -> str:
@@ -277,12 +297,24 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
         )
 
 
-async def _write_list(connection: Connection[Record], options: argparse.Namespace) -> None:
-    if options.dry_run:
+async def _print_list(
+    connection: Connection[Record], options: argparse.Namespace, model: TrainedModel | None
+) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        if model:
+            version = f"dry run {os.getpid()}"
+            await store_model(connection, model, version, activate=False)
+            await connection.execute(PIN, version)
         rows = await connection.fetch(RANK, options.user_id, options.top_n)
-        for row in rows:
-            print_result(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
-        return
+    finally:
+        await transaction.rollback()
+    for row in rows:
+        print_result(f"{row['rank']}\t{row['event_id']}\t{row['score']:.6f}\t{row['reason']}")
+
+
+async def _write_list(connection: Connection[Record], options: argparse.Namespace) -> None:
     count = await connection.fetchval(
         "SELECT recommender.score_user($1, $2, $3)",
         options.user_id,
@@ -365,11 +397,11 @@ def _number(least: float, most: float, *, above: bool = False):  # type: ignore[
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a timestamp such as 2017-05-08T00:00:00+00:00"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

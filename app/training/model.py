@@ -36,7 +36,7 @@ SELECT h.student_count, h.hitrate_at_10, h.chance_at_10
 FROM recommender.evaluate_holdouts($1) AS h
 """
 
-STORE = "SELECT recommender.store_model($1, $2, $3, $4::jsonb)"
+STORE = "SELECT recommender.store_model($1, $2, $3, $4::jsonb, $5)"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,9 @@ def fit_examples(examples: Examples, recipe: Recipe) -> tuple[Fit, Array]:
         raise UserError(f"the model could not be fitted: {error}") from error
 
 
-async def store_model(connection: Connection[Record], model: TrainedModel, version: str) -> None:
+async def store_model(
+    connection: Connection[Record], model: TrainedModel, version: str, *, activate: bool = True
+) -> None:
     """Keep the model under a version of its own and make it the active one."""
     await connection.execute(
         STORE,
@@ -147,6 +149,7 @@ async def store_model(connection: Connection[Record], model: TrainedModel, versi
         list(model.feature_names),
         model.fit.weights.tolist(),
         json.dumps(model.meta(), allow_nan=False),
+        activate,
     )
 
 
@@ -167,6 +170,11 @@ def _check_labels(counts: Mapping[str, int], as_of: datetime) -> None:
             "registered for, saved, opened or searched for anything yet"
         )
     if not counts.get("negative", 0) + counts.get("unregister", 0):
+        if not counts.get("positive", 0):
+            raise UserError(
+                "nobody has registered for, saved or opened an event yet: searches and filters "
+                "alone say what is wanted, but not what is not"
+            )
         raise UserError(
             "there is nothing to tell positives from: every student wanted every event, or "
             "--negatives-per-positive is 0"
