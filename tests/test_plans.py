@@ -143,9 +143,9 @@ def walk(plan: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def only(plans: dict[str, Node], start: str) -> Node:
-    """Give the plan of the one statement that starts like this."""
-    (text,) = [text for text in plans if text.startswith(start)]
+def only(plans: dict[str, Node], words: str) -> Node:
+    """Give the plan of the one statement with these words."""
+    (text,) = [text for text in plans if words in text]
     return plans[text]
 
 
