@@ -45,6 +45,10 @@ async def store_environment(connection: Connection[Record]) -> list[str]:
         for row in await connection.fetch("SELECT d.name FROM recommender.setting_defaults AS d")
     ]
     given = {name: value for name in names if (value := os.environ.get(name.upper(), "").strip())}
+    for name, value in given.items():
+        # Bytes that are no UTF-8 come out of the environment as lone surrogates.
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(f"{name.upper()} is {value!r}: expected text in UTF-8")
     arrays = list(given), list(given.values())
     if wrong := await connection.fetchrow(INVALID, *arrays):
         bounds = (
