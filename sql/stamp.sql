@@ -299,4 +299,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7cf298e144a6c645178627935d6dc33ee43c544ca9f4a971ad8f1e76dab2bacf';
+53d4cbf856e18648dd85a820aa5dd27bdce5f2b678f86d97e26069a733d76463';

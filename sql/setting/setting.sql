@@ -33,7 +33,7 @@ BEGIN
                 coalesce(' from ' || v_default.min_value || ' to ' || v_default.max_value, '')
             ),
             HINT = format(
-                'correct or delete its row in recommender_settings (default: %s)',
+                'RESET the session''s value, or correct its row in recommender_settings (default: %s)',
                 v_default.default_value
             );
     END IF;

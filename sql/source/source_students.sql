@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW recommender.source_students AS
 SELECT
     u.id AS user_id,
     recommender.normalize_text(u.city) AS city,
-    lower(btrim(u.language_preference::text)) AS language,
+    recommender.normalize_text(u.language_preference::text) AS language,
     u.is_active
 FROM public.users AS u
 WHERE u.role::text = 'student';
