@@ -21,6 +21,8 @@ SNAPSHOTS = (
     "recommender.event_attributes_snapshot",
     "recommender.user_attribute_sources_snapshot",
 )
+PREPARE = "SELECT recommender.prepare_run($1)"
+PREPARED = ("scoring_events", "scoring_attributes", "scoring_postings", "scoring_reasons")
 BATCHES = "SELECT b.first_user_id, b.last_user_id FROM recommender.run_batches($1) AS b"
 REMAINING = """
 SELECT count(*) FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM $1
@@ -104,10 +106,7 @@ async def _score(
             scored += passed
             on_progress(scored, total)
 
-    await _at_once(
-        connection.execute("SELECT recommender.prepare_run($1)", run_id)
-        for connection in connections
-    )
+    await _at_once(_prepare(connection, run_id) for connection in connections)
     # The second pass waits for the lists somebody else was writing during the first.
     for waits in (False, True):
         batches = [tuple(row) for row in await connections[0].fetch(BATCHES, run_id)][::-1]
@@ -123,3 +122,10 @@ async def _at_once(works: Iterable[Coroutine[Any, Any, object]]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
+
+
+async def _prepare(connection: Connection[Record], run_id: int) -> None:
+    await connection.execute(PREPARE, run_id)
+    # The tables are new, so that without it their scans are not index-only.
+    for table in PREPARED:
+        await connection.execute(f"VACUUM pg_temp.{table}")

@@ -70,6 +70,7 @@
 \ir scoring/start_run.sql
 \ir scoring/run_batches.sql
 \ir scoring/_refresh_for_run.sql
+\ir scoring/_prepare_postings.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
 \ir scoring/_check_run_snapshot.sql

@@ -53,6 +53,12 @@ FROM (
         'sql/scoring/_lock_lists.sql'
     ),
     ('function', '_lower_beyond_latin', ARRAY['text'], 'sql/source/_lower_beyond_latin.sql'),
+    (
+        'function',
+        '_prepare_postings',
+        ARRAY['public.recommender_models'],
+        'sql/scoring/_prepare_postings.sql'
+    ),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
     (
         'function',
@@ -299,4 +305,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-53d4cbf856e18648dd85a820aa5dd27bdce5f2b678f86d97e26069a733d76463';
+873aae2609a0a5f4faf95b3f44baa05e756e06bde76475e732b3d3d6c7bcc91d';

@@ -1,8 +1,6 @@
 -- Puts the event side of a run into this session's temporary tables.
 --
 -- pg_temp.scoring_events: the eligible events, best base first.
--- pg_temp.scoring_postings: who has an attribute, with weight times value and the base, so that
--- one index-only scan gives a student's sums.
 
 CREATE OR REPLACE FUNCTION recommender.prepare_run(p_run_id bigint)
 RETURNS integer
@@ -27,7 +25,7 @@ BEGIN
     v_days_until_weight := recommender.model_weight(v_model, 'days_until');
     PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
 
-    DROP TABLE IF EXISTS pg_temp.scoring_events, pg_temp.scoring_postings;
+    DROP TABLE IF EXISTS pg_temp.scoring_events;
     CREATE TEMPORARY TABLE scoring_events ON COMMIT PRESERVE ROWS AS
     SELECT
         row_number() OVER (
@@ -47,23 +45,12 @@ BEGIN
     ORDER BY base_rank;
     GET DIAGNOSTICS v_event_count = ROW_COUNT;
     CREATE UNIQUE INDEX ON pg_temp.scoring_events (base_rank) INCLUDE (event_id, base);
-    CREATE TEMPORARY TABLE scoring_postings ON COMMIT PRESERVE ROWS AS
-    SELECT
-        a.feature,
-        a.attribute,
-        a.event_id,
-        a.value * recommender.model_weight(v_model, a.feature) AS contribution,
-        e.base
-    FROM recommender.event_attributes_snapshot AS a
-    INNER JOIN pg_temp.scoring_events AS e ON e.event_id = a.event_id
-    ORDER BY a.feature, a.attribute, a.event_id;
-    CREATE INDEX ON pg_temp.scoring_postings (attribute, feature)
-    INCLUDE (event_id, contribution, base);
-    ANALYZE pg_temp.scoring_events, pg_temp.scoring_postings;
+    ANALYZE pg_temp.scoring_events;
+    PERFORM recommender._prepare_postings(v_model);
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
     RETURN v_event_count;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.prepare_run(bigint) IS
-'Builds this session''s temporary tables scoring_events and scoring_postings for a run, from the twins (which must be of the run''s moment). Returns the number of eligible events. Call it once per connection before recommender.score_students.';
+'Builds this session''s temporary tables scoring_events, scoring_attributes, scoring_postings and scoring_reasons for a run, from the twins (which must be of the run''s moment). Returns the number of eligible events. Call it once per connection before recommender.score_students; a VACUUM of the four spares the scans their visits to the heap.';

@@ -1,8 +1,10 @@
 -- Writes the lists of one range of students, all or none of them.
 --
--- Per student: the sums of shared attributes (postings), and of the events that share nothing as
--- many as the list is long, best base first. Exact for any weights: an event outside both is
--- beaten by top_n events of the second kind.
+-- Per student: the sums of shared attributes (postings), together with the head of the events by
+-- base. The head is as long as the list, and longer by every event in it that may not be shown
+-- (registered) or may fall below its base (shares an attribute of negative weight). So top_n
+-- events of the head stay at or above their base, and beat every event that is outside and shares
+-- nothing: exact for any weights.
 
 CREATE OR REPLACE FUNCTION recommender.score_students(
     p_run_id bigint,
@@ -50,8 +52,15 @@ BEGIN
         ) AS l
         CROSS JOIN LATERAL (
             WITH profile AS MATERIALIZED (
-                SELECT ua.feature, ua.attribute, ua.weight
+                SELECT
+                    d.attribute_no,
+                    d.feature,
+                    d.attribute,
+                    d.lowered_count,
+                    ua.weight
                 FROM recommender.user_attributes_snapshot AS ua
+                INNER JOIN pg_temp.scoring_attributes AS d
+                    ON d.attribute = ua.attribute AND d.feature = ua.feature
                 WHERE ua.user_id = s.user_id
             ),
 
@@ -61,53 +70,47 @@ BEGIN
                 WHERE r.user_id = s.user_id
             ),
 
-            matched AS MATERIALIZED (
+            scored AS (
                 SELECT
                     p.event_id,
-                    min(p.base) + sum(u.weight * p.contribution) AS logit
+                    p.base,
+                    u.weight * p.contribution AS contribution
                 FROM profile AS u
-                INNER JOIN pg_temp.scoring_postings AS p
-                    ON p.attribute = u.attribute AND p.feature = u.feature
-                GROUP BY p.event_id
-            ),
-
-            candidates AS (
-                SELECT m.event_id, m.logit
-                FROM matched AS m
-                WHERE m.event_id NOT IN (SELECT g.event_id FROM registered AS g)
+                INNER JOIN pg_temp.scoring_postings AS p ON p.attribute_no = u.attribute_no
                 UNION ALL
-                (
-                    SELECT e.event_id, e.base AS logit
-                    FROM pg_temp.scoring_events AS e
-                    WHERE
-                        e.event_id NOT IN (SELECT m.event_id FROM matched AS m)
-                        AND e.event_id NOT IN (SELECT g.event_id FROM registered AS g)
-                    ORDER BY e.base_rank
-                    LIMIT v_run.top_n
-                )
+                SELECT
+                    e.event_id,
+                    e.base,
+                    0 AS contribution
+                FROM pg_temp.scoring_events AS e
+                WHERE
+                    e.base_rank <= v_run.top_n
+                    + (SELECT count(*) FROM registered)
+                    + (SELECT coalesce(sum(u.lowered_count), 0) FROM profile AS u)
             ),
 
             ranked AS MATERIALIZED (
-                SELECT c.event_id, c.logit
-                FROM candidates AS c
-                ORDER BY recommender.sort_key(c.logit) DESC, c.event_id
+                SELECT
+                    c.event_id,
+                    min(c.base) + sum(c.contribution) AS logit
+                FROM scored AS c
+                GROUP BY c.event_id
+                HAVING c.event_id NOT IN (SELECT g.event_id FROM registered AS g)
+                ORDER BY recommender.sort_key(min(c.base) + sum(c.contribution)) DESC, c.event_id
                 LIMIT v_run.top_n
             ),
 
             reasons AS (
                 SELECT
                     a.event_id,
-                    (array_agg(a.attribute ORDER BY u.weight DESC, a.attribute COLLATE "C")
-                        FILTER (WHERE a.feature = 'overlap_interest_ratio')
+                    (array_agg(u.attribute ORDER BY u.weight DESC, u.attribute_no)
+                        FILTER (WHERE u.feature = 'overlap_interest_ratio')
                     )[1:3] AS interests,
-                    bool_or(a.feature = 'same_city' AND u.weight >= 0.5) AS is_near
-                FROM profile AS u
-                INNER JOIN recommender.event_attributes_snapshot AS a
-                    ON a.attribute = u.attribute AND a.feature = u.feature
-                WHERE
-                    u.weight > 0
-                    AND u.feature IN ('overlap_interest_ratio', 'same_city')
-                    AND a.event_id IN (SELECT k.event_id FROM ranked AS k)
+                    bool_or(u.feature = 'same_city' AND u.weight >= 0.5) AS is_near
+                FROM ranked AS k
+                INNER JOIN pg_temp.scoring_reasons AS a ON a.event_id = k.event_id
+                INNER JOIN profile AS u ON u.attribute_no = a.attribute_no
+                WHERE u.weight > 0
                 GROUP BY a.event_id
             )
 
