@@ -305,4 +305,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-873aae2609a0a5f4faf95b3f44baa05e756e06bde76475e732b3d3d6c7bcc91d';
+73f09de874102d31a212aa38514659d6fa18c1ab7b74384049a583de0976f0c1';
