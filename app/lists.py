@@ -27,7 +27,7 @@ BATCHES = "SELECT b.first_user_id, b.last_user_id FROM recommender.run_batches($
 REMAINING = """
 SELECT count(*) FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM $1
 """
-SCORE = "SELECT recommender.score_students($1, $2, $3, $4, $5)"
+SCORE = "SELECT recommender.score_students($1, $2, $3, $4)"
 SUMMARY = """
 SELECT count(*) AS lists, coalesce(sum(l.item_count), 0)::bigint AS rows
 FROM public.recommendation_lists AS l
@@ -75,7 +75,7 @@ async def write_lists(
             await first.execute(f"VACUUM (ANALYZE) {snapshot}")
         total = await first.fetchval(REMAINING, run["id"])
         on_progress(0, total)
-        scored = await _score(connections, run["id"], total, overwrite, on_progress)
+        scored = await _score(connections, run["id"], total, on_progress)
         await first.execute("SELECT recommender.finish_run($1)", run["id"])
         summary = await first.fetchrow(SUMMARY)
         assert summary is not None
@@ -91,7 +91,6 @@ async def _score(
     connections: list[Connection[Record]],
     run_id: int,
     total: int,
-    overwrite: bool,
     on_progress: Callable[[int, int], None],
 ) -> int:
     scored = 0
@@ -100,9 +99,7 @@ async def _score(
         nonlocal scored
         while batches:
             first_user_id, last_user_id = batches.pop()
-            passed = await connection.fetchval(
-                SCORE, run_id, first_user_id, last_user_id, waits, overwrite
-            )
+            passed = await connection.fetchval(SCORE, run_id, first_user_id, last_user_id, waits)
             scored += passed
             on_progress(scored, total)
 

@@ -68,6 +68,7 @@ CREATE TABLE IF NOT EXISTS public.recommendation_runs (
     model_version text NOT NULL,
     as_of timestamptz NOT NULL,
     top_n integer NOT NULL,
+    overwrites boolean NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
     CONSTRAINT top_n_is_positive CHECK (top_n >= 1)
@@ -131,5 +132,7 @@ COMMENT ON TABLE public.recommendation_runs IS
 'One row is one bulk rescore; finished_at is NULL while it runs and after it was interrupted.';
 COMMENT ON TABLE public.recommender_snapshot IS
 'At most one row: the moment the materialized twins speak for (as_of) and when they were built.';
+COMMENT ON COLUMN public.recommendation_runs.overwrites IS
+'Whether it may replace lists that speak for a later moment.';
 COMMENT ON TABLE public.recommendation_reasons IS
 'One row is one sentence of one language, with %s where the names go; add rows to add a language.';

@@ -25,7 +25,7 @@ VALUES
 ),
 (
     '0013_user_recommendations_cache.sql',
-    'e6ac37644a04a2b15874b91e0d5bf3cca7c636d716714c2bed98f4c9d4bed496'
+    '4ac069e5aa9375c98995f528f68d3f037893dd0c908e3bed80743eb057753f2e'
 ),
 (
     '0014_event_interactions.sql',

@@ -148,10 +148,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     options.skip_training |= options.resume
-    if options.resume and (options.user_id or options.as_of or options.top_n or options.dry_run):
+    if options.resume and (
+        options.user_id or options.as_of or options.top_n or options.dry_run or options.overwrite
+    ):
         parser.error(
             "--resume takes moment, students and length of the interrupted run: "
-            "leave out --user-id, --as-of, --top-n and --dry-run"
+            "leave out --user-id, --as-of, --top-n, --overwrite and --dry-run"
         )
     options.top_n = options.top_n or DEFAULT_TOP_N
     if options.dry_run and options.skip_training and not options.user_id:
@@ -166,10 +168,10 @@ async def main() -> int:
     connection = await _open(url, options.as_of)
     try:
         await _check_schema(connection)
-        if not (options.overwrite or options.dry_run or options.resume):
-            await connection.execute(REFUSE_NEWER, options.user_id)
         if not (options.user_id or options.dry_run):
             await _wait_for_turn(connection)
+        if not (options.overwrite or options.dry_run or options.resume):
+            await connection.execute(REFUSE_NEWER, options.user_id)
         model = None if options.skip_training else await _train(connection, options)
         if options.user_id and options.dry_run:
             await _print_list(connection, options, model)

@@ -49,7 +49,7 @@ FROM (
     (
         'function',
         '_lock_lists',
-        ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean', 'boolean'],
+        ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
     ('function', '_lower_beyond_latin', ARRAY['text'], 'sql/source/_lower_beyond_latin.sql'),
@@ -194,7 +194,7 @@ FROM (
     (
         'function',
         'score_students',
-        ARRAY['bigint', 'integer', 'integer', 'boolean', 'boolean'],
+        ARRAY['bigint', 'integer', 'integer', 'boolean'],
         'sql/scoring/score_students.sql'
     ),
     (
@@ -305,4 +305,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-73f09de874102d31a212aa38514659d6fa18c1ab7b74384049a583de0976f0c1';
+864dcfab5b027c229a5a5eafe05fedca983e9d2718b6e3844502b388e553162c';

@@ -542,6 +542,23 @@ def test_an_earlier_moment_does_not_silently_replace_a_list(
     assert [tuple(row) for row in run(connection.fetch(moments))] == [("2026-02-20 00:00:00+00",)]
 
 
+def test_a_resumed_run_still_may_replace_later_lists(connection: Connection, run: Run) -> None:
+    run(small_world(3).write(connection))
+    run(connection.execute("CALL recommender.score_all(5)"))
+    past = "2026-02-20 00:00:00+00"
+    run_id = run(
+        connection.fetchval(
+            "SELECT (recommender.start_run(4, $1::text::timestamptz, false, true)).id", past
+        )
+    )
+    run(connection.execute("SELECT recommender._refresh_for_run($1)", run_id))
+    run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
+    run(connection.execute("SELECT recommender.score_students($1, 1, 1)", run_id))
+    run(connection.execute("CALL recommender.score_all(p_resume => true)"))
+    moments = "SELECT DISTINCT generated_at::text, item_count FROM recommendation_lists"
+    assert [tuple(row) for row in run(connection.fetch(moments))] == [(past, 4)]
+
+
 def test_the_moment_of_a_run_is_the_one_given_and_not_the_sessions(
     connection: Connection, run: Run
 ) -> None:

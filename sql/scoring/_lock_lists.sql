@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION recommender._lock_lists(
     p_run public.recommendation_runs,
     p_first_user_id integer,
     p_last_user_id integer,
-    p_wait boolean,
-    p_overwrite boolean
+    p_wait boolean
 )
 RETURNS TABLE (user_ids integer[], newer_ids integer[])
 LANGUAGE plpgsql
@@ -25,7 +24,7 @@ BEGIN
     FROM (
         SELECT
             l.user_id,
-            NOT p_overwrite
+            NOT p_run.overwrites
             AND coalesce(l.generated_at > p_run.as_of, false)
             AND l.model_version = p_run.model_version AS is_newer
         FROM public.recommendation_lists AS l
@@ -39,6 +38,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._lock_lists(
-    public.recommendation_runs, integer, integer, boolean, boolean
+    public.recommendation_runs, integer, integer, boolean
 ) IS
 'Locks the list headers first..last the run has not passed, in order of user_id, skipping locked ones unless p_wait; newer_ids are those whose list is of a later moment by the same model. NULL arrays: none.';

@@ -26,7 +26,7 @@ BEGIN
     LOOP
         FOR v_batch IN SELECT b.* FROM recommender.run_batches(v_run.id) AS b LOOP
             v_done := v_done + recommender.score_students(
-                v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait, p_overwrite
+                v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait
             );
             COMMIT;
             RAISE INFO '% of % lists', v_done, v_total;

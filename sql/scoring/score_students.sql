@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION recommender.score_students(
     p_run_id bigint,
     p_first_user_id integer,
     p_last_user_id integer,
-    p_wait boolean DEFAULT false,
-    p_overwrite boolean DEFAULT false
+    p_wait boolean DEFAULT false
 )
 RETURNS integer
 LANGUAGE plpgsql
@@ -32,7 +31,7 @@ BEGIN
     PERFORM recommender._check_run_model(v_run);
     SELECT b.user_ids, b.newer_ids INTO v_user_ids, v_newer_ids
     FROM recommender._lock_lists(
-        v_run, p_first_user_id, p_last_user_id, p_wait, p_overwrite
+        v_run, p_first_user_id, p_last_user_id, p_wait
     ) AS b;
     PERFORM recommender._ensure_run_snapshot(v_run);
     PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
@@ -156,5 +155,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION recommender.score_students(bigint, integer, integer, boolean, boolean) IS
-'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless p_overwrite. Needs recommender.prepare_run in this session. Raises ER031 when another model scores by now, ER033 when the twins were rebuilt for another moment.';
+COMMENT ON FUNCTION recommender.score_students(bigint, integer, integer, boolean) IS
+'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. Raises ER031 when another model scores by now, ER033 when the twins were rebuilt for another moment.';

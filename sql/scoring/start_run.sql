@@ -36,8 +36,8 @@ BEGIN
         IF NOT p_overwrite THEN
             PERFORM recommender.refuse_newer_lists(v_as_of);
         END IF;
-        INSERT INTO public.recommendation_runs (model_version, as_of, top_n)
-        VALUES (v_model_version, v_as_of, p_top_n)
+        INSERT INTO public.recommendation_runs (model_version, as_of, top_n, overwrites)
+        VALUES (v_model_version, v_as_of, p_top_n, p_overwrite)
         RETURNING * INTO v_run;
     END IF;
     INSERT INTO public.recommendation_lists (user_id)
