@@ -50,91 +50,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "names the model: the new one's version when training, the one to use with "
         "--skip-training.",
     )
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--skip-training",
-        action="store_true",
-        help=f"use the model {VERSION_VARIABLE} names, else the active, else the newest one",
-    )
-    training.add_argument(
-        "--solver",
-        choices=("sgd", "newton"),
-        default=DEFAULTS.solver,
-        help="sgd, or the exact optimum of the same objective (default: %(default)s)",
-    )
-    training.add_argument(
-        "--history",
-        choices=("leave-one-out", "all"),
-        default=DEFAULTS.history,
-        help="leave an example's own event out of its history, or keep it in as the reference "
-        "does, which leaks the label (default: %(default)s)",
-    )
-    training.add_argument(
-        "--epochs",
-        type=_whole(1, 10_000),
-        default=DEFAULTS.epochs,
-        help="passes of sgd over the examples (default: %(default)s)",
-    )
-    training.add_argument(
-        "--lr",
-        type=_number(0, 100, above=True),
-        default=DEFAULTS.lr,
-        help="step size of sgd (default: %(default)s)",
-    )
-    training.add_argument(
-        "--l2",
-        type=_number(0, 1e6),
-        default=DEFAULTS.l2,
-        help="L2 penalty on all weights but the bias (default: %(default)s)",
-    )
-    training.add_argument(
-        "--seed",
-        type=_whole(0, 2**62),
-        default=DEFAULTS.seed,
-        help="seed of all sampling (default: %(default)s)",
-    )
-    training.add_argument(
-        "--negatives-per-positive",
-        type=_whole(0, 100),
-        default=DEFAULTS.negatives_per_positive,
-        metavar="N",
-        help="sampled negatives for each positive (default: %(default)s)",
-    )
-    training.add_argument(
-        "--eval-negatives",
-        type=_whole(0, 10_000),
-        default=DEFAULTS.eval_negatives,
-        metavar="N",
-        help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
-        "(default: %(default)s)",
-    )
-    lists = parser.add_argument_group("lists")
-    lists.add_argument(
-        "--top-n",
-        type=_whole(1, 10_000),
-        metavar="N",
-        help=f"events in a list (default: {DEFAULT_TOP_N})",
-    )
-    lists.add_argument(
-        "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
-    )
-    lists.add_argument(
-        "--jobs",
-        type=_whole(1, 64),
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="connections that write lists at once (default: cores, %(default)s here)",
-    )
-    lists.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the run that was interrupted (implies --skip-training)",
-    )
-    lists.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="let a past moment replace lists that speak for a later one",
-    )
+    _add_training_flags(parser.add_argument_group("training"))
+    _add_list_flags(parser.add_argument_group("lists"))
     parser.add_argument(
         "--as-of",
         type=_moment,
@@ -159,6 +76,95 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     if options.dry_run and options.skip_training and not options.user_id:
         parser.error("--dry-run with --skip-training has nothing to do without --user-id")
     return options
+
+
+def _add_training_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--skip-training",
+        action="store_true",
+        help=f"use the model {VERSION_VARIABLE} names, else the active, else the newest one",
+    )
+    group.add_argument(
+        "--solver",
+        choices=("sgd", "newton"),
+        default=DEFAULTS.solver,
+        help="sgd, or the exact optimum of the same objective (default: %(default)s)",
+    )
+    group.add_argument(
+        "--history",
+        choices=("leave-one-out", "all"),
+        default=DEFAULTS.history,
+        help="leave an example's own event out of its history, or keep it in as the reference "
+        "does, which leaks the label (default: %(default)s)",
+    )
+    group.add_argument(
+        "--epochs",
+        type=_whole(1, 10_000),
+        default=DEFAULTS.epochs,
+        help="passes of sgd over the examples (default: %(default)s)",
+    )
+    group.add_argument(
+        "--lr",
+        type=_number(0, 100, above=True),
+        default=DEFAULTS.lr,
+        help="step size of sgd (default: %(default)s)",
+    )
+    group.add_argument(
+        "--l2",
+        type=_number(0, 1e6),
+        default=DEFAULTS.l2,
+        help="L2 penalty on all weights but the bias (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=_whole(0, 2**62),
+        default=DEFAULTS.seed,
+        help="seed of all sampling (default: %(default)s)",
+    )
+    group.add_argument(
+        "--negatives-per-positive",
+        type=_whole(0, 100),
+        default=DEFAULTS.negatives_per_positive,
+        metavar="N",
+        help="sampled negatives for each positive (default: %(default)s)",
+    )
+    group.add_argument(
+        "--eval-negatives",
+        type=_whole(0, 10_000),
+        default=DEFAULTS.eval_negatives,
+        metavar="N",
+        help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
+        "(default: %(default)s)",
+    )
+
+
+def _add_list_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--top-n",
+        type=_whole(1, 10_000),
+        metavar="N",
+        help=f"events in a list (default: {DEFAULT_TOP_N})",
+    )
+    group.add_argument(
+        "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
+    )
+    group.add_argument(
+        "--jobs",
+        type=_whole(1, 64),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="connections that write lists at once (default: cores, %(default)s here)",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run that was interrupted (implies --skip-training)",
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="let a past moment replace lists that speak for a later one",
+    )
 
 
 async def main() -> int:
