@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.arguments import moment, number, whole_number
 from app.console import UsageError, UserError, console, run
 from app.database import connect
 from app.population import Plan, generate_population, settle, shape
 from app.population.vocabulary import CITIES, TOPICS, tag_vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from asyncpg import Connection, Record
 
@@ -51,30 +52,8 @@ EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _number(least: float, most: float, kind: Callable[[str], float] = int) -> Callable[[str], Any]:
-    """Make an argument type that names the value and the range it has to lie in."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            whole = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {whole} from {least:,} to {most:,}")
-        return value
-
-    return parse
-
-
 def _moment(text: str) -> datetime:
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a moment such as 2026-03-01T12:00:00+00:00"
-        ) from None
-    value = value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    value = moment(text)
     if not EARLIEST <= value <= LATEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not between the years 2001 and 2200")
     return value
@@ -100,64 +79,64 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--students",
-        type=_number(1, 20_000_000),
+        type=whole_number(1, 20_000_000),
         metavar="N",
         help=f"students to make {either('students')}",
     )
     add(
         "--events",
-        type=_number(2, 1_000_000),
+        type=whole_number(2, 1_000_000),
         metavar="N",
         help=f"events, past and upcoming; bench: the upcoming ones only {either('events')}",
     )
     add(
         "--past-events",
-        type=_number(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         metavar="N",
         help="how many of --events are over; bench: how many there are besides them"
         " (default: half of --events; bench: as many again, at most 2,000)",
     )
     add(
         "--organizers",
-        type=_number(1, 100_000),
+        type=whole_number(1, 100_000),
         metavar="N",
         help="organizers (default: one for 12 events, at least 6; bench: one for 10)",
     )
     add(
         "--tags",
-        type=_number(6, 1_000_000),
+        type=whole_number(6, 1_000_000),
         metavar="N",
         default=500,
         help="distinct tags (default: 500)",
     )
     add(
         "--categories",
-        type=_number(1, len(TOPICS)),
+        type=whole_number(1, len(TOPICS)),
         metavar="N",
         help=f"categories, at most {len(TOPICS)} {either('categories')}",
     )
     add(
         "--cities",
-        type=_number(1, len(CITIES)),
+        type=whole_number(1, len(CITIES)),
         metavar="N",
         help=f"cities, at most {len(CITIES)} {either('cities')}",
     )
     add(
         "--days",
-        type=_number(2, 3650),
+        type=whole_number(2, 3650),
         metavar="N",
         default=90,
         help="length of the history in days (default: 90)",
     )
     add(
         "--interactions-per-student",
-        type=_number(0, 1000, float),
+        type=number(0, 1000),
         metavar="N",
         help=f"mean number of interactions {either('interactions_per_student')}",
     )
     add(
         "--experiment-percent",
-        type=_number(0, 100),
+        type=whole_number(0, 100),
         metavar="N",
         default=50,
         help="share of students whose lists were sorted by taste, by the experiment's buckets"
@@ -165,25 +144,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--zipf",
-        type=_number(0, 3, float),
+        type=number(0, 3),
         metavar="S",
         help=f"exponent of the law by which tags are common {either('zipf')}",
     )
     add(
         "--repeat-share",
-        type=_number(0, 1, float),
+        type=number(0, 1),
         metavar="X",
         default=0.0,
         help="bench: share of students drawn from few profiles (default: 0)",
     )
     add(
         "--repeat-profiles",
-        type=_number(1, 100_000),
+        type=whole_number(1, 100_000),
         metavar="N",
         default=100,
         help="bench: how many profiles they are drawn from (default: 100)",
     )
-    add("--seed", type=_number(0, 2**63 - 1), default=1337, metavar="N", help="(default: 1337)")
+    add(
+        "--seed", type=whole_number(0, 2**63 - 1), default=1337, metavar="N", help="(default: 1337)"
+    )
     add(
         "--as-of",
         type=_moment,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.arguments import number
 from app.console import EXIT_FAILURE, console, run
 from app.database import connect
 from app.schema import DEFAULT_LOCK_TIMEOUT, MIGRATIONS_DIR, SQL_DIR, migrate, plan_migration
@@ -33,7 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--lock-timeout",
-        type=_positive_seconds,
+        type=number(0, 3600, above=True),
         default=DEFAULT_LOCK_TIMEOUT,
         metavar="SECONDS",
         help="how long a migration waits for a table, each of five times (default: %(default)g)",
@@ -96,16 +97,6 @@ def _write_stamps() -> int:
 
 def _say(message: str) -> None:
     console.print(message, markup=False, soft_wrap=True)
-
-
-def _positive_seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds below 3600")
-    return seconds
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.arguments import moment, number, whole_number
 from app.console import UserError, console, print_result, run
 from app.database import connect, database_url
 from app.lists import ListsWritten, write_lists
@@ -54,7 +55,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     _add_list_flags(parser.add_argument_group("lists"))
     parser.add_argument(
         "--as-of",
-        type=_moment,
+        type=moment,
         metavar="TIMESTAMP",
         help="stand at this moment, e.g. 2017-05-08T00:00:00+00:00 (no zone: UTC; default: now)",
     )
@@ -99,38 +100,38 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--epochs",
-        type=_whole(1, 10_000),
+        type=whole_number(1, 10_000),
         default=DEFAULTS.epochs,
         help="passes of sgd over the examples (default: %(default)s)",
     )
     group.add_argument(
         "--lr",
-        type=_number(0, 100, above=True),
+        type=number(0, 100, above=True),
         default=DEFAULTS.lr,
         help="step size of sgd (default: %(default)s)",
     )
     group.add_argument(
         "--l2",
-        type=_number(0, 1e6),
+        type=number(0, 1e6),
         default=DEFAULTS.l2,
         help="L2 penalty on all weights but the bias (default: %(default)s)",
     )
     group.add_argument(
         "--seed",
-        type=_whole(0, 2**62),
+        type=whole_number(0, 2**62),
         default=DEFAULTS.seed,
         help="seed of all sampling (default: %(default)s)",
     )
     group.add_argument(
         "--negatives-per-positive",
-        type=_whole(0, 100),
+        type=whole_number(0, 100),
         default=DEFAULTS.negatives_per_positive,
         metavar="N",
         help="sampled negatives for each positive (default: %(default)s)",
     )
     group.add_argument(
         "--eval-negatives",
-        type=_whole(0, 10_000),
+        type=whole_number(0, 10_000),
         default=DEFAULTS.eval_negatives,
         metavar="N",
         help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
@@ -141,16 +142,19 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
 def _add_list_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--top-n",
-        type=_whole(1, 10_000),
+        type=whole_number(1, 10_000),
         metavar="N",
         help=f"events in a list (default: {DEFAULT_TOP_N})",
     )
     group.add_argument(
-        "--user-id", type=_whole(1, 2**31 - 1), metavar="ID", help="write only this student's list"
+        "--user-id",
+        type=whole_number(1, 2**31 - 1),
+        metavar="ID",
+        help="write only this student's list",
     )
     group.add_argument(
         "--jobs",
-        type=_whole(1, 64),
+        type=whole_number(1, 64),
         default=os.cpu_count() or 1,
         metavar="N",
         help="connections that write lists at once (default: cores, %(default)s here)",
@@ -370,46 +374,6 @@ def _print_lists(written: ListsWritten, seconds: float) -> None:
         f"in {seconds:.1f} s by model {written.model_version} as of "
         f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}"
     )
-
-
-def _whole(least: int, most: int):  # type: ignore[no-untyped-def]
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {least:,} to {most:,}"
-            )
-        return value
-
-    return parse
-
-
-def _number(least: float, most: float, *, above: bool = False):  # type: ignore[no-untyped-def]
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most or (above and value == least):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number {'above' if above else 'from'} {least:g} to {most:g}"
-            )
-        return value
-
-    return parse
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a timestamp such as 2017-05-08T00:00:00+00:00"
-        ) from error
 
 
 if __name__ == "__main__":

@@ -895,5 +895,5 @@ class TestCommand:
     def test_a_wrong_flag_exits_2_without_a_traceback(self) -> None:
         result = self.migrate_command("postgresql://nowhere", "--lock-timeout", "soon")
         assert result.returncode == 2
-        assert "'soon' is not a number of seconds" in result.stderr
+        assert "'soon' is not a number above 0" in result.stderr
         assert "Traceback" not in result.stderr

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rich.console import Console
 from rich.table import Table
 
+from app.arguments import whole_number
 from app.console import UserError, run
 from app.database import connect, normalized_url
 from app.lists import write_lists
@@ -33,8 +34,6 @@ from app.schema import migrate
 from scripts.bench.measure import Contender, machine_facts, say, take_turns, throw_away_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from asyncpg import Connection, Record
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -521,14 +520,14 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--students",
-        type=_whole(2, 10_000_000),
+        type=whole_number(2, 10_000_000),
         default=5000,
         metavar="N",
         help="students to generate (default: %(default)s)",
     )
     add(
         "--events",
-        type=_whole(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         default=2000,
         metavar="N",
         help="eligible events to generate, as many past ones besides, at most 2,000"
@@ -536,35 +535,35 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--rounds",
-        type=_whole(1, 100),
+        type=whole_number(1, 100),
         default=3,
         metavar="N",
         help="turns of each contender but the definition (default: %(default)s)",
     )
     add(
         "--definition-rounds",
-        type=_whole(1, 100),
+        type=whole_number(1, 100),
         default=1,
         metavar="N",
         help="turns of the definition, which is slow (default: %(default)s)",
     )
     add(
         "--definition-students",
-        type=_whole(2, 10_000_000),
+        type=whole_number(2, 10_000_000),
         metavar="N",
         help="let the definition do only the first N students, and scale its time up after a"
         " check that it grows linearly (default: everybody)",
     )
     add(
         "--jobs",
-        type=_whole(1, 64),
+        type=whole_number(1, 64),
         default=os.cpu_count() or 1,
         metavar="N",
         help="connections of ours; it also runs with one (default: cores, %(default)s here)",
     )
     add(
         "--seed",
-        type=_whole(0, 2**62),
+        type=whole_number(0, 2**62),
         default=1337,
         metavar="N",
         help="seed of the population (default: %(default)s)",
@@ -592,21 +591,6 @@ def _new_file(text: str) -> Path:
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
     return path
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {least:,} to {most:,}"
-            )
-        return value
-
-    return parse
 
 
 if __name__ == "__main__":
