@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from app.schema.migrations import (
     read_migrations,
 )
 from app.schema.reapply import ADVISORY_LOCK, is_current, reapply, safe_lock_timeout
+from app.settings import store_environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -216,8 +215,7 @@ async def _who_may(connection: asyncpg.Connection) -> str:
 
 
 async def _store_environment(connection: asyncpg.Connection) -> list[str]:
-    """Keep the settings of the environment where SQL can read them."""
-    if importlib.util.find_spec("app.settings") is None:
+    """Store the environment's settings, where sql/ has settings at all."""
+    if await connection.fetchval("SELECT to_regclass('recommender.setting_defaults') IS NULL"):
         return []
-    settings = importlib.import_module("app.settings")
-    return list(await settings.store_environment(connection))
+    return await store_environment(connection)
