@@ -52,7 +52,7 @@ async def store_environment(connection: Connection[Record]) -> list[str]:
     arrays = list(given), list(given.values())
     if wrong := await connection.fetchrow(INVALID, *arrays):
         bounds = (
-            f" from {wrong["min_value"]:.12g} to {wrong["max_value"]:.12g}"
+            f" from {wrong['min_value']:.12g} to {wrong['max_value']:.12g}"
             if wrong["min_value"] is not None
             else ""
         )
