@@ -45,9 +45,10 @@ migrate: setup ## Bring the schema up to date: migrations/, then sql/
 population: migrate ## Generate a synthetic population (STUDENTS=400 EVENTS=300)
 	@$(BIN)/python scripts/generate_population.py --students $(STUDENTS) --events $(EVENTS)
 
-load: migrate ## Load a folder of CSV files (DIR=path/to/folder)
+load: ## Load a folder of CSV files (DIR=path/to/folder)
 	@test -n "$(DIR)" || { echo "error: say which folder: make load DIR=path/to/folder" >&2; exit 2; }
-	@$(BIN)/python scripts/load_dataset.py $(DIR)
+	@$(MAKE) --no-print-directory migrate
+	@$(BIN)/python scripts/load_dataset.py "$(DIR)"
 
 train: migrate ## Train a model and write every student's list
 	@$(BIN)/python scripts/recompute_recommendations_ml.py

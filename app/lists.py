@@ -99,7 +99,11 @@ async def _score(
         nonlocal scored
         while batches:
             first_user_id, last_user_id = batches.pop()
-            passed = await connection.fetchval(SCORE, run_id, first_user_id, last_user_id, waits)
+            passed = None
+            while passed is None:
+                passed = await connection.fetchval(
+                    SCORE, run_id, first_user_id, last_user_id, waits
+                )
             scored += passed
             on_progress(scored, total)
 

@@ -10,6 +10,8 @@ from app.console import UserError
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
+FOR_ONE_COMMAND = "recommender_model_version"
+
 INVALID = """
 SELECT d.name, d.value_type, d.min_value, d.max_value
 FROM recommender.setting_defaults AS d
@@ -37,12 +39,15 @@ async def store_environment(connection: Connection[Record]) -> list[str]:
     """Store every set environment variable that is a setting; give the names that changed.
 
     Only names in recommender.setting_defaults are looked at, so DATABASE_URL, SECRET_KEY and the
-    like never get into the table. An empty variable counts as not set. A value outside its type
-    or bounds is a UserError with the variable's name, and nothing is stored.
+    like never get into the table. RECOMMENDER_MODEL_VERSION speaks for one command only: stored, it
+    would go on to pin the lists to one model whatever is trained later. An empty variable counts as
+    not set. A value outside its type or bounds is a UserError with the variable's name, and nothing
+    is stored.
     """
     names = [
         row["name"]
         for row in await connection.fetch("SELECT d.name FROM recommender.setting_defaults AS d")
+        if row["name"] != FOR_ONE_COMMAND
     ]
     given = {name: value for name in names if (value := os.environ.get(name.upper(), "").strip())}
     for name, value in given.items():

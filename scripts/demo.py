@@ -13,6 +13,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.arguments import whole_number
 from app.console import UserError, console, print_result, run
 from app.database import configured_url, connect, database_url, describe_url
 
@@ -69,8 +70,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         epilog="A database that already has users keeps them: then only training and lists run.",
     )
-    parser.add_argument("--students", type=int, default=400, help="default: %(default)s")
-    parser.add_argument("--events", type=int, default=300, help="default: %(default)s")
+    parser.add_argument(
+        "--students", type=whole_number(1, 20_000_000), default=400, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--events", type=whole_number(2, 1_000_000), default=300, help="default: %(default)s"
+    )
     return parser.parse_args(arguments)
 
 

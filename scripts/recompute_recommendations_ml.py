@@ -36,10 +36,15 @@ REFUSE_NEWER = "SELECT recommender.refuse_newer_lists(recommender.as_of(), $1)"
 TRY_TURN = "SELECT pg_try_advisory_lock(recommender._lock_key('recompute'))"
 TAKE_TURN = "SELECT pg_advisory_lock(recommender._lock_key('recompute'))"
 
+PINNED_VERSION = "SELECT p.model_version FROM recommender.parameters AS p"
+IS_STUDENT = "SELECT EXISTS (SELECT FROM recommender.source_students AS s WHERE s.user_id = $1)"
+
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
 PIN = "SELECT set_config('recommender.recommender_model_version', $1, true)"
 MODEL_EXISTS = "ER014"
 DEFAULTS = Recipe()
+SECONDS_BETWEEN_LINES = 10
+"""Of progress, where there is no terminal to draw a bar on."""
 DEFAULT_TOP_N = 50
 
 
@@ -181,7 +186,14 @@ async def main() -> int:
         if not (options.user_id or options.dry_run):
             await _wait_for_turn(connection)
         if not (options.overwrite or options.dry_run or options.resume):
-            await connection.execute(REFUSE_NEWER, options.user_id)
+            # A model trained at an earlier moment would take the place of everybody's.
+            await connection.execute(
+                REFUSE_NEWER, options.user_id if options.skip_training else None
+            )
+        if options.user_id and not await connection.fetchval(IS_STUDENT, options.user_id):
+            raise UserError(
+                f"there is no student {options.user_id}: lists are for users whose role is student"
+            )
         model = None if options.skip_training else await _train(connection, options)
         if options.user_id and options.dry_run:
             await _print_list(connection, options, model)
@@ -221,11 +233,11 @@ async def _check_schema(connection: Connection[Record]) -> None:
 
 
 async def _train(connection: Connection[Record], options: argparse.Namespace) -> TrainedModel:
-    version = os.environ.get(VERSION_VARIABLE, "").strip()
+    version = await connection.fetchval(PINNED_VERSION)
     if version and await _model_exists(connection, version):
         raise UserError(
-            f"model {version!r} exists already: give {VERSION_VARIABLE} a new name to train, "
-            "or --skip-training to use it"
+            f"model {version!r} exists already: give {VERSION_VARIABLE} (environment or "
+            "recommender_settings) a new name to train, or --skip-training to use it"
         )
     recipe = Recipe(**{name: getattr(options, name) for name in vars(DEFAULTS)})
     started = perf_counter()
@@ -346,6 +358,15 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
         console=console,
         transient=True,
     )
+    said_at = started
+
+    def show(done: int, total: int) -> None:
+        nonlocal said_at
+        progress.update(task, completed=done, total=total)
+        if not console.is_terminal and perf_counter() - said_at > SECONDS_BETWEEN_LINES:
+            said_at = perf_counter()
+            console.print(f"{done:,} of {total:,} lists written")
+
     with progress:
         task = progress.add_task("", total=None)
         try:
@@ -356,7 +377,7 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
                 jobs=options.jobs,
                 resume=options.resume,
                 overwrite=options.overwrite,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                on_progress=show,
             )
         except asyncio.CancelledError:
             done = progress.tasks[0].completed
@@ -366,6 +387,12 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
             )
             raise
     _print_lists(written, perf_counter() - started)
+    if written.lists and not written.rows:
+        console.print(
+            f"warning: no event is eligible at {written.as_of:%Y-%m-%dT%H:%M:%S%z}, so every list is "
+            "empty now: are there events to come, published and not full? (--as-of stands elsewhere)",
+            style="yellow",
+        )
 
 
 def _print_lists(written: ListsWritten, seconds: float) -> None:

@@ -1,5 +1,6 @@
 \ir schema.sql
 \ir setting/as_of.sql
+\ir setting/_set_as_of.sql
 \ir setting/_lock_key.sql
 \ir setting/_setting_is_valid.sql
 \ir setting/setting_defaults.sql
@@ -14,6 +15,8 @@
 \ir source/source_event_tags.sql
 \ir source/source_registrations.sql
 \ir source/source_favorites.sql
+\ir source/_as_jsonb.sql
+\ir source/_json_as_jsonb.sql
 \ir source/source_interactions.sql
 \ir source/source_intents.sql
 \ir source/source_interest_tags.sql
@@ -55,6 +58,7 @@
 \ir scoring/feature_names.sql
 \ir scoring/sigmoid.sql
 \ir scoring/sort_key.sql
+\ir scoring/_weights_are_usable.sql
 \ir scoring/current_model.sql
 \ir scoring/model_weight.sql
 \ir scoring/base_logit.sql
@@ -73,7 +77,6 @@
 \ir scoring/_prepare_postings.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
-\ir scoring/_check_run_snapshot.sql
 \ir scoring/_ensure_run_snapshot.sql
 \ir scoring/_lock_lists.sql
 \ir scoring/_close_lists.sql

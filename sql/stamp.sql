@@ -8,6 +8,8 @@ SELECT
     o.file
 FROM (
     VALUES
+    ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
+    ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
     (
         'function',
         '_build_training_features',
@@ -19,12 +21,6 @@ FROM (
         '_check_run_model',
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_check_run_model.sql'
-    ),
-    (
-        'function',
-        '_check_run_snapshot',
-        ARRAY['public.recommendation_runs'],
-        'sql/scoring/_check_run_snapshot.sql'
     ),
     (
         'function',
@@ -44,7 +40,12 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
     ),
-    ('function', '_learning_delta', ARRAY['text', 'jsonb'], 'sql/training/_learning_delta.sql'),
+    (
+        'function',
+        '_learning_delta',
+        ARRAY['text', 'jsonb', 'double precision'],
+        'sql/training/_learning_delta.sql'
+    ),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
         'function',
@@ -78,6 +79,7 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    ('function', '_set_as_of', ARRAY['timestamptz'], 'sql/setting/_set_as_of.sql'),
     (
         'function',
         '_setting_is_valid',
@@ -85,6 +87,12 @@ FROM (
         'sql/setting/_setting_is_valid.sql'
     ),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
+    (
+        'function',
+        '_weights_are_usable',
+        ARRAY['text[]', 'double precision[]'],
+        'sql/scoring/_weights_are_usable.sql'
+    ),
     ('function', 'activate_model', ARRAY['text'], 'sql/scoring/activate_model.sql'),
     ('function', 'as_of', ARRAY[]::text[], 'sql/setting/as_of.sql'),
     (
@@ -305,4 +313,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-864dcfab5b027c229a5a5eafe05fedca983e9d2718b6e3844502b388e553162c';
+73791ce745a65b4b2e43c7e333ccd1865e06bf179a5bfd90cf7e22281785cf7f';

@@ -1,7 +1,7 @@
--- Rebuilds the twins for a run's moment if somebody rebuilt them for another one.
+-- Makes the twins be of a run's moment, and stay so until commit.
 
 CREATE OR REPLACE FUNCTION recommender._ensure_run_snapshot(p_run public.recommendation_runs)
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 AS $$
@@ -14,9 +14,14 @@ BEGIN
         ) IS DISTINCT FROM p_run.as_of THEN
             PERFORM recommender._refresh_for_run(p_run.id);
         END IF;
+        RETURN true;
     END IF;
+    -- Sharing the lock keeps others from rebuilding them. If somebody just did, this transaction
+    -- must end before it may take the lock alone: two that share it would wait for each other.
+    PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('refresh_features'));
+    RETURN (SELECT m.as_of FROM recommender.snapshot_moment AS m) = p_run.as_of;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._ensure_run_snapshot(public.recommendation_runs) IS
-'Makes sure that the twins are of the run''s moment. Once a statement has read them, its lock keeps them from being rebuilt until commit; before that they may change again, so the writer looks a second time (_check_run_snapshot).';
+'Rebuilds the twins if they are of another moment than the run''s, and keeps them from being rebuilt until commit. false: they were rebuilt at this very moment; end the transaction and call again.';

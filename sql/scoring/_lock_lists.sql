@@ -26,6 +26,7 @@ BEGIN
             l.user_id,
             NOT p_run.overwrites
             AND coalesce(l.generated_at > p_run.as_of, false)
+            AND l.generated_at <= clock_timestamp()
             AND l.model_version = p_run.model_version AS is_newer
         FROM public.recommendation_lists AS l
         WHERE

@@ -11,7 +11,7 @@ DECLARE
     );
     v_previous text := current_setting('recommender.as_of', true);
 BEGIN
-    PERFORM set_config('recommender.as_of', v_as_of::text, true);
+    PERFORM recommender._set_as_of(v_as_of);
     PERFORM recommender.refresh_features();
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
 END;

@@ -12,7 +12,7 @@ BEGIN
     ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER011',
-            MESSAGE = format('there is no model "%s"', p_model_version),
+            MESSAGE = format('there is no model %s', coalesce('"' || p_model_version || '"', 'NULL')),
             HINT = 'SELECT model_version, is_active FROM recommender_models lists them';
     END IF;
     UPDATE public.recommender_models AS m SET is_active = false

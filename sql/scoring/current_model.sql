@@ -18,13 +18,14 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'ER011',
             MESSAGE = format('there is no model "%s"', v_pinned),
-            HINT = 'correct RECOMMENDER_MODEL_VERSION, or train a model of that name';
+            HINT = 'it is pinned by RECOMMENDER_MODEL_VERSION, this session or recommender_settings: '
+                'take that away, or train a model of that name';
     ELSIF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER010',
             MESSAGE = 'there is no model yet',
             HINT = 'train one: python scripts/recompute_recommendations_ml.py';
-    ELSIF v_model.feature_names <> recommender.feature_names() THEN
+    ELSIF v_model.feature_names IS DISTINCT FROM recommender.feature_names() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER012',
             MESSAGE = format(
@@ -32,14 +33,20 @@ BEGIN
             ),
             DETAIL = format(
                 'It has %s; this version computes %s.',
-                array_to_string(v_model.feature_names, ', '),
+                coalesce(array_to_string(v_model.feature_names, ', '), 'none'),
                 array_to_string(recommender.feature_names(), ', ')
             ),
             HINT = 'train a new model, or activate one with the same features';
+    ELSIF NOT recommender._weights_are_usable(v_model.feature_names, v_model.weights) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER013',
+            MESSAGE = format('the weights of model "%s" are unusable', v_model.model_version),
+            DETAIL = format('They are %s.', coalesce(v_model.weights::text, 'NULL')),
+            HINT = 'train a new model, or activate another one';
     END IF;
     RETURN v_model;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.current_model() IS
-'The row of recommender_models that scores: the one RECOMMENDER_MODEL_VERSION names, else the active one, else the newest. Raises ER010 without any model, ER011 for an unknown pinned one, ER012 when its features are not recommender.feature_names().';
+'The row of recommender_models that scores: the one RECOMMENDER_MODEL_VERSION names, else the active one, else the newest. Raises ER010 without any model, ER011 for an unknown pinned one, ER012 when its features are not recommender.feature_names(), ER013 when its weights are not one finite number for each.';

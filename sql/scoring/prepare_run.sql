@@ -23,7 +23,7 @@ BEGIN
     v_bias_weight := recommender.model_weight(v_model, 'bias');
     v_popularity_weight := recommender.model_weight(v_model, 'popularity');
     v_days_until_weight := recommender.model_weight(v_model, 'days_until');
-    PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
+    PERFORM recommender._set_as_of(v_run.as_of);
 
     DROP TABLE IF EXISTS pg_temp.scoring_events;
     CREATE TEMPORARY TABLE scoring_events ON COMMIT PRESERVE ROWS AS

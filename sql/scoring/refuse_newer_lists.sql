@@ -10,12 +10,15 @@ AS $$
 DECLARE
     v_newer public.recommendation_lists;
 BEGIN
+    -- The present may replace everything: what is later than now was a mistake.
+    IF p_as_of = now() THEN
+        RETURN;
+    END IF;
     SELECT l.* INTO v_newer
     FROM public.recommendation_lists AS l
     WHERE
         (p_user_id IS NULL OR l.user_id = p_user_id)
-        -- The present is later than this transaction's start: somebody may have written since.
-        AND l.generated_at > CASE WHEN p_as_of = now() THEN clock_timestamp() ELSE p_as_of END
+        AND l.generated_at > p_as_of
     ORDER BY l.generated_at DESC, l.user_id
     LIMIT 1;
     IF FOUND THEN
@@ -31,4 +34,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.refuse_newer_lists(timestamptz, integer) IS
-'Raises ER030 when a list (of one student, or NULL: of anybody) speaks for a later moment than p_as_of; lists of the present are no reason while p_as_of is now().';
+'Raises ER030 when a list (of one student, or NULL: of anybody) speaks for a later moment than p_as_of; never while p_as_of is now().';

@@ -11,6 +11,7 @@ AS $$
 DECLARE
     v_run public.recommendation_runs;
     v_batch record;
+    v_passed integer;
     v_done integer := 0;
     v_total integer;
     v_wait boolean := false;
@@ -25,10 +26,14 @@ BEGIN
     FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM v_run.id;
     LOOP
         FOR v_batch IN SELECT b.* FROM recommender.run_batches(v_run.id) AS b LOOP
-            v_done := v_done + recommender.score_students(
-                v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait
-            );
-            COMMIT;
+            LOOP
+                v_passed := recommender.score_students(
+                    v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait
+                );
+                COMMIT;
+                EXIT WHEN v_passed IS NOT NULL;
+            END LOOP;
+            v_done := v_done + v_passed;
             RAISE INFO '% of % lists', v_done, v_total;
         END LOOP;
         -- A second pass waits for the lists somebody else was writing.

@@ -33,8 +33,10 @@ BEGIN
     FROM recommender._lock_lists(
         v_run, p_first_user_id, p_last_user_id, p_wait
     ) AS b;
-    PERFORM recommender._ensure_run_snapshot(v_run);
-    PERFORM set_config('recommender.as_of', v_run.as_of::text, true);
+    IF NOT recommender._ensure_run_snapshot(v_run) THEN
+        RETURN NULL;
+    END IF;
+    PERFORM recommender._set_as_of(v_run.as_of);
 
     -- The lengths come back from the very rows that were written: counted by another statement,
     -- they could be those of newer registrations.
@@ -146,7 +148,6 @@ BEGIN
         GROUP BY w.user_id
     ) AS c;
 
-    PERFORM recommender._check_run_snapshot(v_run);
     PERFORM recommender._close_lists(
         v_run, v_user_ids, v_newer_ids, v_written_ids, v_item_counts
     );
@@ -156,4 +157,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.score_students(bigint, integer, integer, boolean) IS
-'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. Raises ER031 when another model scores by now, ER033 when the twins were rebuilt for another moment.';
+'Writes the lists of the students first..last that the run has not passed, in the caller''s transaction, and returns how many it passed. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. NULL: the twins were being rebuilt for another moment; nothing was written, commit and call again. Raises ER031 when another model scores by now.';

@@ -9,6 +9,7 @@ VOLATILE
 AS $$
 DECLARE
     v_as_of timestamptz := recommender.as_of();
+    v_generated_at timestamptz := v_as_of;
     v_model_version text;
     v_list public.recommendation_lists;
     v_item_count integer;
@@ -21,18 +22,18 @@ BEGIN
     SELECT l.* INTO v_list
     FROM public.recommendation_lists AS l WHERE l.user_id = p_user_id
     FOR UPDATE;
-    IF v_list.generated_at > v_as_of AND NOT p_overwrite THEN
+    IF NOT p_overwrite THEN
         PERFORM recommender.refuse_newer_lists(v_as_of, p_user_id);
-        IF v_list.model_version = v_model_version THEN
-            -- Somebody wrote it while this call waited, from newer data.
-            RETURN v_list.item_count;
+        IF v_list.generated_at BETWEEN v_as_of AND clock_timestamp() THEN
+            -- Written since this transaction began; what follows reads what is committed by now.
+            v_generated_at := v_list.generated_at;
         END IF;
     END IF;
 
     INSERT INTO public.user_recommendations (
         user_id, rank, event_id, score, model_version, generated_at, reason
     )
-    SELECT p_user_id, k.rank, k.event_id, k.score, v_model_version, v_as_of, k.reason
+    SELECT p_user_id, k.rank, k.event_id, k.score, v_model_version, v_generated_at, k.reason
     FROM recommender.rank_events(p_user_id, p_top_n) AS k
     ORDER BY k.rank
     ON CONFLICT (user_id, rank) DO UPDATE SET
@@ -46,7 +47,7 @@ BEGIN
     WHERE r.user_id = p_user_id AND r.rank > v_item_count;
     UPDATE public.recommendation_lists AS l SET
         model_version = v_model_version,
-        generated_at = v_as_of,
+        generated_at = v_generated_at,
         item_count = v_item_count
     WHERE l.user_id = p_user_id;
     RETURN v_item_count;

@@ -16,6 +16,12 @@ DECLARE
     v_run public.recommendation_runs;
 BEGIN
     PERFORM recommender._validate_top_n(p_top_n);
+    IF v_as_of NOT BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59+00' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER003',
+            MESSAGE = format('the moment of the run is %s', v_as_of),
+            HINT = 'give a moment from the year 1 to the year 9999';
+    END IF;
     IF p_resume THEN
         SELECT r.* INTO v_run FROM public.recommendation_runs AS r ORDER BY r.id DESC LIMIT 1;
         IF v_run.id IS NULL OR v_run.finished_at IS NOT NULL THEN
@@ -49,4 +55,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.start_run(integer, timestamptz, boolean, boolean) IS
-'Opens a bulk rescore of all students with recommender.current_model() for a moment (NULL: recommender.as_of()) and gives every student a list header; with p_resume the last unfinished run goes on where it stopped. Raises ER003, ER010 to ER012, ER030 (newer lists, without p_overwrite), ER031 (another model since), ER032 (nothing to resume).';
+'Opens a bulk rescore of all students with recommender.current_model() for a moment (NULL: recommender.as_of()) and gives every student a list header; with p_resume the last unfinished run goes on where it stopped. Raises ER003, ER010 to ER013, ER030 (newer lists, without p_overwrite), ER031 (another model since), ER032 (nothing to resume).';

@@ -6,6 +6,8 @@ SELECT
         AS decay_half_life_hours,
     recommender.setting('recommendations_online_learning_max_score')::double precision
         AS implicit_score_cap,
+    recommender.setting('recommendations_online_learning_dwell_threshold_seconds')::double precision
+        AS dwell_threshold_seconds,
     recommender.setting('recommendations_cache_max_age_seconds')::integer
         AS cache_max_age_seconds,
     recommender.setting('recommendations_realtime_refresh_top_n')::integer

@@ -14,7 +14,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER001',
-            MESSAGE = format('there is no setting "%s"', p_name),
+            MESSAGE = format('there is no setting %s', coalesce('"' || p_name || '"', 'NULL')),
             HINT = 'SELECT name FROM recommender.settings lists them';
     END IF;
     v_value := coalesce(

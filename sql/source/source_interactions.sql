@@ -7,7 +7,7 @@ SELECT
     i.event_id,
     i.interaction_type::text AS interaction_type,
     i.occurred_at,
-    i.meta::jsonb AS meta
+    recommender._as_jsonb(i.meta) AS meta
 FROM public.event_interactions AS i
 WHERE i.occurred_at <= (SELECT recommender.as_of());
 

@@ -11,6 +11,9 @@ DECLARE
     v_half_life double precision := (
         SELECT p.decay_half_life_hours FROM recommender.parameters AS p
     );
+    v_dwell_threshold double precision := (
+        SELECT p.dwell_threshold_seconds FROM recommender.parameters AS p
+    );
     v_cap double precision := (SELECT p.implicit_score_cap FROM recommender.parameters AS p);
 BEGIN
     DROP TABLE IF EXISTS pg_temp.training_own, pg_temp.training_matrix;
@@ -21,7 +24,7 @@ BEGIN
         i.user_id,
         i.event_id,
         sum(recommender.decayed_score(
-            recommender._learning_delta(i.interaction_type, i.meta),
+            recommender._learning_delta(i.interaction_type, i.meta, v_dwell_threshold),
             i.occurred_at, v_as_of, v_half_life, 1e6
         ) ORDER BY i.occurred_at, i.id) / v_cap AS weight
     FROM recommender.source_interactions AS i
@@ -81,7 +84,11 @@ BEGIN
                             u.is_searched
                             AND NOT (p_leave_one_out AND e.kind = 'weak_positive')
                         )
-                        OR (u.is_implicit_home AND o.weight IS NULL)
+                        OR (
+                            u.is_implicit_home
+                            AND u.implicit_weight - coalesce(o.weight, 0)
+                            >= greatest(u.rival_weight, 1e-12)
+                        )
                         THEN 1
                     ELSE greatest(0, u.implicit_weight - coalesce(o.weight, 0) * a.value)
                 END AS product

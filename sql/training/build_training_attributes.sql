@@ -17,7 +17,8 @@ BEGIN
         bool_or(s.source IN ('interest', 'profile')) AS is_stated,
         bool_or(s.source = 'search') AS is_searched,
         bool_or(s.source = 'implicit_home') AS is_implicit_home,
-        coalesce(max(s.weight) FILTER (WHERE s.source = 'implicit'), 0) AS implicit_weight
+        coalesce(max(s.weight) FILTER (WHERE s.source = 'implicit'), 0) AS implicit_weight,
+        0::double precision AS rival_weight
     FROM (
         SELECT
             p.user_id,
@@ -49,9 +50,30 @@ BEGIN
     ) AS s
     GROUP BY s.user_id, s.feature, s.attribute;
     CREATE UNIQUE INDEX ON pg_temp.training_attributes (user_id, feature, attribute);
+    -- An inferred home city stays one while it outweighs the student's other cities.
+    UPDATE pg_temp.training_attributes AS t SET rival_weight = r.weight
+    FROM (
+        SELECT
+            o.user_id,
+            h.attribute,
+            max(o.implicit_weight) AS weight
+        FROM pg_temp.training_attributes AS h
+        INNER JOIN pg_temp.training_attributes AS o
+            ON
+                o.user_id = h.user_id
+                AND o.feature = h.feature
+                AND o.attribute <> h.attribute
+        WHERE h.is_implicit_home
+        GROUP BY o.user_id, h.attribute
+    ) AS r
+    WHERE
+        t.user_id = r.user_id
+        AND t.feature = 'same_city'
+        AND t.attribute = r.attribute
+        AND t.is_implicit_home;
     ANALYZE pg_temp.training_attributes;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.build_training_attributes() IS
-'Builds pg_temp.training_attributes: one row per (user, feature, attribute) with the number of history events that have it (held-out pairs excluded), what was stated, searched or inferred, and the decayed implicit weight.';
+'Builds pg_temp.training_attributes: one row per (user, feature, attribute) with the number of history events that have it (held-out pairs excluded), what was stated, searched or inferred, the decayed implicit weight, and for an inferred home city the largest one among the other cities (rival_weight).';

@@ -19,6 +19,21 @@ BEGIN
             MESSAGE = format('history is %s', coalesce('"' || p_history || '"', 'NULL')),
             HINT = 'give leave-one-out or all';
     END IF;
+    IF
+        p_seed IS NULL
+        OR (p_negatives_per_positive BETWEEN 0 AND 100) IS NOT TRUE
+        OR (p_eval_negatives BETWEEN 0 AND 10000) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER003',
+            MESSAGE = format(
+                'seed, negatives per positive and evaluation negatives are %s, %s, %s',
+                coalesce(p_seed::text, 'NULL'),
+                coalesce(p_negatives_per_positive::text, 'NULL'),
+                coalesce(p_eval_negatives::text, 'NULL')
+            ),
+            HINT = 'give any seed, 0 to 100 negatives per positive, 0 to 10000 for evaluation';
+    END IF;
     PERFORM recommender.build_training_pairs(p_seed, p_eval_negatives > 0);
     DROP TABLE IF EXISTS pg_temp.training_event_attributes;
     CREATE TEMPORARY TABLE training_event_attributes AS
@@ -40,4 +55,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.build_training_matrix(bigint, integer, integer, text) IS
-'Builds pg_temp.training_matrix for recommender.as_of(): one row per example with kind, label, weight and the eight features, ordered by example_no. leave-one-out computes an example''s features as if its own event were not in the history, the seats or the implicit scores; all keeps it in, as the reference does. Changes no shared relation. Returns the number of examples by kind; raises ER003 for another history.';
+'Builds pg_temp.training_matrix for recommender.as_of(): one row per example with kind, label, weight and the eight features, ordered by example_no. leave-one-out computes an example''s features as if its own event were not in the history, the seats or the implicit scores; all keeps it in, as the reference does. Changes no shared relation. Returns the number of examples by kind; raises ER003 for another history, or numbers that are NULL or out of bounds.';

@@ -12,7 +12,12 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 BEGIN
-    IF p_feature_names IS DISTINCT FROM recommender.feature_names() THEN
+    IF btrim(p_model_version) = '' OR p_model_version IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER003',
+            MESSAGE = 'the model has no version',
+            HINT = 'give it a name that is not blank';
+    ELSIF p_feature_names IS DISTINCT FROM recommender.feature_names() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER012',
             MESSAGE = format('model "%s" was trained on other features', p_model_version),
@@ -22,10 +27,7 @@ BEGIN
                 array_to_string(recommender.feature_names(), ', ')
             ),
             HINT = 'train it with the same version of sql/ and app/';
-    ELSIF (
-        cardinality(p_weights) = cardinality(p_feature_names)
-        AND 1e6 >= ALL (p_weights) AND -1e6 <= ALL (p_weights)
-    ) IS NOT TRUE THEN
+    ELSIF NOT recommender._weights_are_usable(p_feature_names, p_weights) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER013',
             MESSAGE = format('the weights of model "%s" are unusable', p_model_version),
@@ -51,4 +53,4 @@ $$;
 COMMENT ON FUNCTION recommender.store_model(
     text, text[], double precision[], jsonb, boolean
 ) IS
-'Stores a fitted model and, unless told otherwise, activates it. Raises ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';
+'Stores a fitted model and, unless told otherwise, activates it. Raises ER003 without a version, ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';

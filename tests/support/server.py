@@ -1,4 +1,4 @@
-"""Which PostgreSQL the tests run on: TEST_DATABASE_URL, Docker, or an embedded one."""
+"""Which PostgreSQL the tests run on: TEST_DATABASE_URL, DATABASE_URL, Docker, or an embedded one."""
 
 from __future__ import annotations
 
@@ -45,10 +45,14 @@ class ChosenServer:
 
 
 def choose_server(environment: Mapping[str, str]) -> ChosenServer:
-    """Take the first of the three that is there, and remember why the others were not taken."""
-    if given := environment.get("TEST_DATABASE_URL", "").strip():
-        url = normalized_url(given, "TEST_DATABASE_URL")
-        return ChosenServer(url, f"TEST_DATABASE_URL, {describe_url(url)}")
+    """Take the first that is there, and remember why the others were not taken.
+
+    Of a server that a variable names, only databases made for the run are touched.
+    """
+    for variable in ("TEST_DATABASE_URL", "DATABASE_URL"):
+        if given := environment.get(variable, "").strip():
+            url = normalized_url(given, variable)
+            return ChosenServer(url, f"{variable}, {describe_url(url)}")
     try:
         return start_container()
     except DockerUnavailableError as reason:
