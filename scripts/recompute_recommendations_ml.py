@@ -192,7 +192,7 @@ async def main() -> int:
             )
         if options.user_id and not await connection.fetchval(IS_STUDENT, options.user_id):
             raise UserError(
-                f"there is no student {options.user_id}: lists are for users whose role is student"
+                f"there is no student {options.user_id}. lists are for users whose role is student"
             )
         model = None if options.skip_training else await _train(connection, options)
         if options.user_id and options.dry_run:
@@ -389,8 +389,8 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
     _print_lists(written, perf_counter() - started)
     if written.lists and not written.rows:
         console.print(
-            f"warning: no event is eligible at {written.as_of:%Y-%m-%dT%H:%M:%S%z}, so every list is "
-            "empty now: are there events to come, published and not full? (--as-of stands elsewhere)",
+            f"warning: no event is eligible at {written.as_of:%Y-%m-%dT%H:%M:%S%z}, so every "
+            "list is empty now: is any event to come, published and not full?",
             style="yellow",
         )
 

@@ -328,6 +328,56 @@ def test_connections_that_find_the_twins_of_another_moment_go_on_at_their_own(
     assert {student: row["event_ids"] for student, row in read(run, connection).items()} == expected
 
 
+def test_a_rebuild_for_another_moment_waits_for_a_batch_and_the_next_batch_rebuilds(
+    connection: Connection, opened: Open, run: Run
+) -> None:
+    run(small_world(9).write(connection))
+    run_id = run(connection.fetchval("SELECT (recommender.start_run(5)).id"))
+    batch, rebuild = opened(), opened()
+    run(batch.execute("SELECT recommender._refresh_for_run($1)", run_id))
+    run(batch.execute("SELECT recommender.prepare_run($1)", run_id))
+    run(rebuild.execute("SELECT set_config('recommender.as_of', '2026-02-10', false)"))
+
+    async def meanwhile() -> None:
+        transaction = batch.transaction()
+        await transaction.start()
+        assert await batch.fetchval("SELECT recommender.score_students($1, 1, 4)", run_id) == 4
+        rebuilt = asyncio.ensure_future(rebuild.execute("SELECT recommender.refresh_features()"))
+        await wait_until_waiting(connection, rebuild.get_server_pid())
+        await transaction.commit()
+        await rebuilt
+        assert await batch.fetchval("SELECT recommender.score_students($1, 5, 9)", run_id) == 5
+
+    run(bounded(meanwhile()))
+    assert {row["item_count"] for row in read(run, connection).values()} == {5}
+
+
+def test_a_run_speaks_for_its_moment_whatever_the_sessions_date_style(
+    connection: Connection, run: Run
+) -> None:
+    run(small_world(2).write(connection))
+    run(connection.execute("SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'"))
+    try:
+        run(connection.execute("CALL recommender.score_all(3, '2026-03-02 10:00:00.123456+00')"))
+    finally:
+        run(connection.execute("RESET timezone; RESET datestyle"))
+    moments = """
+        SELECT
+            l.generated_at AT TIME ZONE 'UTC' = '2026-03-02 10:00:00.123456',
+            m.as_of = l.generated_at
+        FROM recommendation_lists AS l CROSS JOIN recommender.snapshot_moment AS m
+    """
+    assert {tuple(row) for row in run(connection.fetch(moments))} == {(True, True)}
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 BC"])
+def test_a_moment_outside_the_calendar_is_refused(
+    connection: Connection, run: Run, moment: str
+) -> None:
+    run(small_world(1).write(connection))
+    assert refused(run, connection, f"CALL recommender.score_all(5, '{moment}')") == "ER003"
+
+
 def test_readers_and_other_students_do_not_wait_for_a_batch(
     connection: Connection, opened: Open, run: Run
 ) -> None:

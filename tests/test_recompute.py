@@ -228,7 +228,7 @@ def test_skipping_training_refuses_a_model_version_that_is_not_there(command: Co
     command.write(world)
     fail_with(
         command("--skip-training", version="m2"),
-        'there is no model "m2". correct RECOMMENDER_MODEL_VERSION',
+        'there is no model "m2". it is pinned by RECOMMENDER_MODEL_VERSION',
     )
     assert command.lists() == []
 
@@ -262,6 +262,14 @@ def test_the_list_of_somebody_who_is_no_student_is_refused(command: Command, use
     fail_with(
         command("--skip-training", "--user-id", user_id), f"there is no student {user_id}. lists"
     )
+
+
+def test_nothing_is_trained_for_somebody_who_is_no_student(command: Command) -> None:
+    world = small_world()
+    world.model(1, version="m1")
+    command.write(world)
+    fail_with(command("--user-id", "99999"), "there is no student 99999. lists")
+    assert command.models() == ["m1"]
 
 
 def test_without_an_interrupted_run_there_is_nothing_to_resume(command: Command) -> None:

@@ -71,15 +71,8 @@ def test_a_variable_is_stored_and_read_by_every_session(
     connection: Connection[Record], run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANALYTICS_RATE_LIMIT", " 60 ")
-    monkeypatch.setenv("RECOMMENDER_MODEL_VERSION", "ml-v1 beta")
-    assert run(store_environment(connection)) == [
-        "analytics_rate_limit",
-        "recommender_model_version",
-    ]
-    assert stored(connection, run) == {
-        "analytics_rate_limit": ("60", "environment"),
-        "recommender_model_version": ("ml-v1 beta", "environment"),
-    }
+    assert run(store_environment(connection)) == ["analytics_rate_limit"]
+    assert stored(connection, run) == {"analytics_rate_limit": ("60", "environment")}
 
     async def elsewhere() -> object:
         other = await connect(database_url)
@@ -174,11 +167,19 @@ def test_a_wrong_value_is_refused_by_the_variables_name_and_nothing_is_stored(
     assert stored(connection, run) == {}
 
 
+def test_the_name_of_a_model_is_for_one_command_and_never_stored(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOMMENDER_MODEL_VERSION", "ml-v1 beta")
+    assert run(store_environment(connection)) == []
+    assert stored(connection, run) == {}
+
+
 def test_bytes_that_are_no_text_are_refused_by_the_variables_name(
     connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(os.environ, "RECOMMENDER_MODEL_VERSION", "caf\udce9")
-    with pytest.raises(UserError, match=r"^RECOMMENDER_MODEL_VERSION is .*UTF-8"):
+    monkeypatch.setitem(os.environ, "ANALYTICS_RATE_LIMIT", "caf\udce9")
+    with pytest.raises(UserError, match=r"^ANALYTICS_RATE_LIMIT is .*UTF-8"):
         run(store_environment(connection))
     assert stored(connection, run) == {}
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from asyncpg import PostgresError
 
@@ -724,6 +725,46 @@ def test_the_own_share_of_an_implicit_score_has_decayed_like_the_score(training:
     (row,) = training.build(world, negatives=0)
     assert row["overlap_interest_ratio"] == pytest.approx((4 - 1.25) / 10)
     assert row["same_city"] == pytest.approx(0, abs=1e-12)
+
+
+def test_an_inferred_home_city_stays_home_without_the_example_if_other_clicks_say_so(
+    training: Training,
+) -> None:
+    world = World()
+    club, ana, bob = world.organizer(), world.student(), world.student()
+    events = [world.event(club, city="Cluj") for _ in range(3)]
+    elsewhere = world.event(club, city="Iași")
+    for event in events:
+        world.interact(ana, "click", event, at=NOW)
+    world.like_city(ana, "cluj", 3)
+    # Bob's home is Cluj by one click only; without it, it would be Iași.
+    world.interact(bob, "click", events[0], at=NOW)
+    world.interact(bob, "click", elsewhere, at=NOW)
+    world.like_city(bob, "cluj", 1.5)
+    world.like_city(bob, "iași", 1)
+    rows = of_kind(training.build(world, negatives=0), "positive")
+    cities = {(row["user_id"], row["event_id"]): row["same_city"] for row in rows}
+    assert [cities[ana, event] for event in events] == [1, 1, 1]
+    assert cities[bob, events[0]] == pytest.approx(0.05)
+
+
+def test_a_dwell_too_short_to_be_learned_is_not_taken_out(training: Training) -> None:
+    world = World()
+    club, ana = world.organizer(), world.student()
+    event = world.event(club, tags=["rock"])
+    world.interact(ana, "dwell", event, at=NOW, meta={"seconds": 3})
+    world.like_tag(ana, "rock", 5)
+    (row,) = of_kind(training.build(world, negatives=0), "positive")
+    assert row["overlap_interest_ratio"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("arguments", [(None, 3, 50), (1, None, 50), (1, -3, 50), (1, 3, None)])
+def test_numbers_that_are_none_are_refused(
+    training: Training, arguments: tuple[int | None, ...]
+) -> None:
+    with pytest.raises(asyncpg.PostgresError) as refusal:
+        training.rows("SELECT * FROM recommender.build_training_matrix($1, $2, $3)", *arguments)
+    assert refusal.value.sqlstate == "ER003"
 
 
 def test_what_others_and_other_events_taught_stays(training: Training) -> None:

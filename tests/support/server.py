@@ -1,4 +1,4 @@
-"""Which PostgreSQL the tests run on: TEST_DATABASE_URL, DATABASE_URL, Docker, or an embedded one."""
+"""Which PostgreSQL the tests run on: the one a variable names, Docker, or an embedded one."""
 
 from __future__ import annotations
 
