@@ -42,10 +42,11 @@ INNER JOIN public.events AS e ON e.id = r.event_id
 WHERE r.user_id = (
     SELECT x.user_id
     FROM public.user_recommendations AS x
-    INNER JOIN public.user_interest_tags AS t ON t.user_id = x.user_id
     INNER JOIN public.users AS u ON u.id = x.user_id
-    WHERE u.is_active AND u.language_preference <> 'ro'
-    ORDER BY x.user_id
+    WHERE u.is_active AND u.language_preference <> 'ro' AND x.rank <= 5
+    GROUP BY x.user_id
+    -- Somebody whose list says something about them.
+    ORDER BY count(DISTINCT x.reason) DESC, x.user_id
     LIMIT 1
 )
 ORDER BY r.rank
