@@ -8,7 +8,11 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_event_count integer := (SELECT count(*) FROM pg_temp.training_events);
+    -- An array, because a join might read all events for every student.
+    v_event_ids integer[] := (
+        SELECT array_agg(e.event_id ORDER BY e.event_no) FROM pg_temp.training_events AS e
+    );
+    v_event_count integer := cardinality(v_event_ids);
 BEGIN
     INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
     SELECT p.user_id, n.event_id, 'holdout_negative', 0, 1.0
@@ -19,10 +23,12 @@ BEGIN
             -- Twice as many draws, because some repeat or hit what the student wanted.
             SELECT e.event_id, min(d.draw) AS draw
             FROM generate_series(1, 2 * p_eval_negatives + 20) AS d (draw)
-            INNER JOIN pg_temp.training_events AS e
-                ON e.event_no = recommender.training_hash(
-                    p_seed, p.user_id, p.event_id, -1 - d.draw, v_event_count
-                )
+            CROSS JOIN LATERAL (
+                SELECT
+                    v_event_ids[1 + recommender.training_hash(
+                        p_seed, p.user_id, p.event_id, -1 - d.draw, v_event_count
+                    )] AS event_id
+            ) AS e
             WHERE NOT EXISTS (
                 SELECT FROM pg_temp.training_pairs AS x
                 WHERE x.user_id = p.user_id AND x.event_id = e.event_id AND x.label = 1

@@ -8,7 +8,11 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_event_count integer := (SELECT count(*) FROM pg_temp.training_events);
+    -- An array, because a join might read all events for every student.
+    v_event_ids integer[] := (
+        SELECT array_agg(e.event_id ORDER BY e.event_no) FROM pg_temp.training_events AS e
+    );
+    v_event_count integer := cardinality(v_event_ids);
 BEGIN
     DROP TABLE IF EXISTS pg_temp.training_impressions;
     CREATE TEMPORARY TABLE training_impressions AS
@@ -62,16 +66,19 @@ BEGIN
     -- Nearly every draw is settled by the first try; a student who wants nearly everything has
     -- few negatives, or none, after 32.
     FOR v_try IN 0..31 LOOP
-        UPDATE pg_temp.training_draws AS d SET negative_event_id = e.event_id
-        FROM pg_temp.training_events AS e
+        UPDATE pg_temp.training_draws AS d SET
+            negative_event_id = v_event_ids[1 + recommender.training_hash(
+                p_seed, d.user_id, d.event_id, d.draw + 1000 * v_try, v_event_count
+            )]
         WHERE
             d.negative_event_id IS NULL
-            AND e.event_no = recommender.training_hash(
-                p_seed, d.user_id, d.event_id, d.draw + 1000 * v_try, v_event_count
-            )
             AND NOT EXISTS (
                 SELECT FROM pg_temp.training_pairs AS x
-                WHERE x.user_id = d.user_id AND x.event_id = e.event_id
+                WHERE
+                    x.user_id = d.user_id
+                    AND x.event_id = v_event_ids[1 + recommender.training_hash(
+                        p_seed, d.user_id, d.event_id, d.draw + 1000 * v_try, v_event_count
+                    )]
             );
         EXIT WHEN NOT EXISTS (
             SELECT FROM pg_temp.training_draws AS d WHERE d.negative_event_id IS NULL

@@ -6,7 +6,11 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_event_count integer := (SELECT count(*) FROM pg_temp.training_events);
+    -- An array, because a join might read all events for every student.
+    v_event_ids integer[] := (
+        SELECT array_agg(e.event_id ORDER BY e.event_no) FROM pg_temp.training_events AS e
+    );
+    v_event_count integer := cardinality(v_event_ids);
 BEGIN
     DROP TABLE IF EXISTS pg_temp.training_intents;
     CREATE TEMPORARY TABLE training_intents AS
@@ -45,10 +49,12 @@ BEGIN
             ) < 3
         ) AS u
         CROSS JOIN generate_series(10 * v_round + 1, 10 * v_round + 10) AS d (draw)
-        INNER JOIN pg_temp.training_events AS e
-            ON e.event_no = recommender.training_hash(
-                p_seed, u.user_id, 0, d.draw, v_event_count
-            )
+        CROSS JOIN LATERAL (
+            SELECT
+                v_event_ids[1 + recommender.training_hash(
+                    p_seed, u.user_id, 0, d.draw, v_event_count
+                )] AS event_id
+        ) AS e
         WHERE
             EXISTS (
                 SELECT FROM pg_temp.training_event_attributes AS a
