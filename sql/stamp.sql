@@ -313,4 +313,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-feeca137950b1cc97bbe48ad00c0cc16a09d32c56913c23f003fb2490ff47ac4';
+682b6bab706d212bb54711973507f29dee9ffb7b627f4f0a2e88fbbeb771d218';

@@ -14,6 +14,9 @@ DECLARE
     );
     v_event_count integer := cardinality(v_event_ids);
 BEGIN
+    IF v_event_ids IS NULL THEN
+        RETURN;
+    END IF;
     INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
     SELECT p.user_id, n.event_id, 'holdout_negative', 0, 1.0
     FROM pg_temp.training_pairs AS p

@@ -12,6 +12,9 @@ DECLARE
     );
     v_event_count integer := cardinality(v_event_ids);
 BEGIN
+    IF v_event_ids IS NULL THEN
+        RETURN;
+    END IF;
     DROP TABLE IF EXISTS pg_temp.training_intents;
     CREATE TEMPORARY TABLE training_intents AS
     SELECT DISTINCT
