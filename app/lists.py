@@ -126,7 +126,8 @@ async def _at_once(works: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 async def _prepare(connection: Connection[Record], run_id: int) -> None:
-    await connection.execute(PREPARE, run_id)
+    while await connection.fetchval(PREPARE, run_id) is None:
+        continue  # the twins were being rebuilt at that moment
     # The tables are new, so that without it their scans are not index-only.
     for table in PREPARED:
         await connection.execute(f"VACUUM pg_temp.{table}")

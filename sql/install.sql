@@ -75,9 +75,9 @@
 \ir scoring/run_batches.sql
 \ir scoring/_refresh_for_run.sql
 \ir scoring/_prepare_postings.sql
+\ir scoring/_ensure_run_snapshot.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
-\ir scoring/_ensure_run_snapshot.sql
 \ir scoring/_lock_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql

@@ -313,4 +313,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-682b6bab706d212bb54711973507f29dee9ffb7b627f4f0a2e88fbbeb771d218';
+d38db2cbabbb6358215ef405911e9bde10166bbef5f6547e311d9fe24bb13393';

@@ -328,6 +328,24 @@ def test_connections_that_find_the_twins_of_another_moment_go_on_at_their_own(
     assert {student: row["event_ids"] for student, row in read(run, connection).items()} == expected
 
 
+def test_a_rebuild_before_the_events_are_prepared_leaves_the_run_at_its_moment(
+    connection: Connection, opened: Open, run: Run
+) -> None:
+    world = small_world(2)
+    # Events that were there at the moment of the run, and are gone by now.
+    for event in world.rows["events"]:
+        event["deleted_at"] = AS_OF - days(1)
+    run(world.write(connection))
+    past = "2026-02-20 00:00:00+00"
+    run_id = run(
+        connection.fetchval("SELECT (recommender.start_run(5, $1::text::timestamptz)).id", past)
+    )
+    run(connection.execute("SELECT recommender._refresh_for_run($1)", run_id))
+    run(opened().execute("SELECT recommender.refresh_features()"))
+    run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
+    assert run(connection.fetchval("SELECT count(*) FROM pg_temp.scoring_postings")) > 0
+
+
 def test_a_rebuild_for_another_moment_waits_for_a_batch_and_the_next_batch_rebuilds(
     connection: Connection, opened: Open, run: Run
 ) -> None:

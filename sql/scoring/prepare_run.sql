@@ -23,6 +23,10 @@ BEGIN
     v_bias_weight := recommender.model_weight(v_model, 'bias');
     v_popularity_weight := recommender.model_weight(v_model, 'popularity');
     v_days_until_weight := recommender.model_weight(v_model, 'days_until');
+    -- Somebody may have rebuilt the twins since the run did.
+    IF NOT recommender._ensure_run_snapshot(v_run) THEN
+        RETURN NULL;
+    END IF;
     PERFORM recommender._set_as_of(v_run.as_of);
 
     DROP TABLE IF EXISTS pg_temp.scoring_events;
@@ -53,4 +57,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.prepare_run(bigint) IS
-'Builds this session''s temporary tables scoring_events, scoring_attributes, scoring_postings and scoring_reasons for a run, from the twins (which must be of the run''s moment). Returns the number of eligible events. Call it once per connection before recommender.score_students; a VACUUM of the four spares the scans their visits to the heap.';
+'Builds this session''s temporary tables scoring_events, scoring_attributes, scoring_postings and scoring_reasons for a run, from the twins, which it rebuilds if they are of another moment. Returns the number of eligible events; NULL when the twins were being rebuilt for another moment: commit and call again. Call it once per connection before recommender.score_students; a VACUUM of the four spares the scans their visits to the heap.';

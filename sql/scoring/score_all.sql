@@ -11,6 +11,7 @@ AS $$
 DECLARE
     v_run public.recommendation_runs;
     v_batch record;
+    v_event_count integer;
     v_passed integer;
     v_done integer := 0;
     v_total integer;
@@ -20,8 +21,11 @@ BEGIN
     COMMIT;
     PERFORM recommender._refresh_for_run(v_run.id);
     COMMIT;
-    PERFORM recommender.prepare_run(v_run.id);
-    COMMIT;
+    LOOP
+        v_event_count := recommender.prepare_run(v_run.id);
+        COMMIT;
+        EXIT WHEN v_event_count IS NOT NULL;
+    END LOOP;
     SELECT count(*) INTO v_total
     FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM v_run.id;
     LOOP
