@@ -39,8 +39,10 @@ TRUNCATE
 
 FILL = """
 WITH new_users AS (
-    INSERT INTO users (id, email, role, city, language_preference, is_active)
-    SELECT id, email, role, city, language_preference, is_active
+    INSERT INTO users (
+        id, email, role, full_name, org_name, city, language_preference, is_active
+    )
+    SELECT id, email, role, full_name, org_name, city, language_preference, is_active
     FROM jsonb_populate_recordset(NULL::users, $1::jsonb -> 'users')
 ),
 
@@ -51,12 +53,12 @@ new_tags AS (
 
 new_events AS (
     INSERT INTO events (
-        id, title, category, start_time, city, max_seats, owner_id, created_at, status,
-        publish_at, deleted_at
+        id, title, description, category, start_time, end_time, location, city, max_seats,
+        cover_url, owner_id, created_at, status, publish_at, deleted_at
     )
     SELECT
-        id, title, category, start_time, city, max_seats, owner_id, created_at, status,
-        publish_at, deleted_at
+        id, title, description, category, start_time, end_time, location, city, max_seats,
+        cover_url, owner_id, created_at, status, publish_at, deleted_at
     FROM jsonb_populate_recordset(NULL::events, $1::jsonb -> 'events')
 ),
 
@@ -70,6 +72,20 @@ new_interests AS (
     INSERT INTO user_interest_tags (user_id, tag_id)
     SELECT user_id, tag_id
     FROM jsonb_populate_recordset(NULL::user_interest_tags, $1::jsonb -> 'user_interest_tags')
+),
+
+new_hidden_tags AS (
+    INSERT INTO user_hidden_tags (user_id, tag_id)
+    SELECT user_id, tag_id
+    FROM jsonb_populate_recordset(NULL::user_hidden_tags, $1::jsonb -> 'user_hidden_tags')
+),
+
+new_blocked_organizers AS (
+    INSERT INTO user_blocked_organizers (user_id, organizer_id)
+    SELECT user_id, organizer_id
+    FROM jsonb_populate_recordset(
+        NULL::user_blocked_organizers, $1::jsonb -> 'user_blocked_organizers'
+    )
 ),
 
 new_registrations AS (
@@ -112,6 +128,20 @@ new_implicit_cities AS (
     FROM jsonb_populate_recordset(
         NULL::user_implicit_interest_cities, $1::jsonb -> 'user_implicit_interest_cities'
     )
+),
+
+new_list_rows AS (
+    INSERT INTO user_recommendations (
+        user_id, rank, event_id, score, model_version, generated_at, reason
+    )
+    SELECT user_id, rank, event_id, score, model_version, generated_at, reason
+    FROM jsonb_populate_recordset(NULL::user_recommendations, $1::jsonb -> 'user_recommendations')
+),
+
+new_lists AS (
+    INSERT INTO recommendation_lists (user_id, model_version, generated_at, item_count)
+    SELECT user_id, model_version, generated_at, item_count
+    FROM jsonb_populate_recordset(NULL::recommendation_lists, $1::jsonb -> 'recommendation_lists')
 )
 
 INSERT INTO recommender_models (model_version, feature_names, weights, is_active)
@@ -151,11 +181,15 @@ class World:
         language: str = "en",
         is_active: bool = True,
         role: str = "student",
+        full_name: str | None = None,
+        org_name: str | None = None,
         interests: Sequence[str] = (),
     ) -> int:
         user_id = self._add(
             "users",
             role=role,
+            full_name=full_name,
+            org_name=org_name,
             city=city,
             language_preference=language,
             is_active=is_active,
@@ -165,8 +199,8 @@ class World:
             self._add("user_interest_tags", user_id=user_id, tag_id=self.tag(tag))
         return user_id
 
-    def organizer(self) -> int:
-        return self.student(role="organizer")
+    def organizer(self, org_name: str | None = None, full_name: str | None = None) -> int:
+        return self.student(role="organizer", org_name=org_name, full_name=full_name)
 
     def tag(self, name: str) -> int:
         """Give the tag of exactly this name, made when there is none yet."""
@@ -188,14 +222,23 @@ class World:
         publish: timedelta | None = LAST_MONTH,
         created: timedelta = LAST_MONTH,
         deleted: timedelta | None = None,
+        title: str = "",
+        description: str | None = None,
+        location: str | None = None,
+        cover_url: str | None = None,
+        ends: timedelta | None = None,
     ) -> int:
         event_id = self._add(
             "events",
-            title="",
+            title=title,
+            description=description,
             owner_id=organizer,
             category=category,
             city=city,
+            location=location,
+            cover_url=cover_url,
             start_time=AS_OF + starts,
+            end_time=None if ends is None else AS_OF + ends,
             max_seats=max_seats,
             status=status,
             publish_at=None if publish is None else AS_OF + publish,
@@ -221,6 +264,12 @@ class World:
             registration_time=AS_OF + at,
             deleted_at=None if deleted is None else AS_OF + deleted,
         )
+
+    def hide(self, student: int, tag: str) -> None:
+        self._add("user_hidden_tags", user_id=student, tag_id=self.tag(tag))
+
+    def block(self, student: int, organizer: int) -> None:
+        self._add("user_blocked_organizers", user_id=student, organizer_id=organizer)
 
     def favorite(self, student: int, event: int, *, at: timedelta = YESTERDAY) -> None:
         self._add("favorite_events", user_id=student, event_id=event, created_at=AS_OF + at)
@@ -286,6 +335,34 @@ class World:
             is_active=is_active,
         )
         return version
+
+    def recommend(
+        self,
+        student: int,
+        *events: int,
+        at: timedelta = NOW,
+        version: str = "m1",
+        reason: str = "Recommended for you",
+    ) -> None:
+        """Give a student a list, the best event first, as a run of that moment left it."""
+        for rank, event in enumerate(events, 1):
+            self._add(
+                "user_recommendations",
+                user_id=student,
+                rank=rank,
+                event_id=event,
+                score=1 - rank / 1000,
+                model_version=version,
+                generated_at=AS_OF + at,
+                reason=reason,
+            )
+        self._add(
+            "recommendation_lists",
+            user_id=student,
+            model_version=version,
+            generated_at=AS_OF + at,
+            item_count=len(events),
+        )
 
     async def write(self, connection: Connection[Record]) -> None:
         """Make these rows all the database has."""
