@@ -42,5 +42,9 @@ VALUES
 (
     '0017_recommender_settings.sql',
     '54d48c430b12eeb1e935bb5b0160eb6b53a635ee0d8643d49dd3e4588b34301a'
+),
+(
+    '0018_serving.sql',
+    '97f18751bc2c5dac2c1a866971d9bae66f35c01f24bd9be2514e3805dd7df1d9'
 )
 ON CONFLICT (name) DO NOTHING;

@@ -6,4 +6,5 @@
 \ir 0015_implicit_interests.sql
 \ir 0016_background_jobs.sql
 \ir 0017_recommender_settings.sql
+\ir 0018_serving.sql
 \ir applied.sql

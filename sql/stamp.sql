@@ -22,6 +22,7 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_check_run_model.sql'
     ),
+    ('function', '_choose_sort', ARRAY['integer', 'text', 'text'], 'sql/serving/_choose_sort.sql'),
     (
         'function',
         '_close_lists',
@@ -42,9 +43,22 @@ FROM (
     ),
     (
         'function',
+        '_event_json',
+        ARRAY['recommender.event_cards', 'text'],
+        'sql/serving/_event_json.sql'
+    ),
+    ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
+    (
+        'function',
         '_learning_delta',
         ARRAY['text', 'jsonb', 'double precision'],
         'sql/training/_learning_delta.sql'
+    ),
+    (
+        'function',
+        '_localize_reasons',
+        ARRAY['integer', 'integer[]', 'text[]', 'text'],
+        'sql/serving/_localize_reasons.sql'
     ),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
@@ -56,11 +70,42 @@ FROM (
     ('function', '_lower_beyond_latin', ARRAY['text'], 'sql/source/_lower_beyond_latin.sql'),
     (
         'function',
+        '_match_tags',
+        ARRAY['integer', 'integer', 'integer[]', 'integer[]'],
+        'sql/serving/_match_tags.sql'
+    ),
+    (
+        'function',
+        '_popular_events',
+        ARRAY['integer', 'integer[]', 'integer[]'],
+        'sql/serving/_popular_events.sql'
+    ),
+    (
+        'function',
         '_prepare_postings',
         ARRAY['public.recommender_models'],
         'sql/scoring/_prepare_postings.sql'
     ),
+    ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
+    (
+        'function',
+        '_reason_near',
+        ARRAY['recommender.reason_templates', 'text', 'boolean', 'text'],
+        'sql/serving/_reason_near.sql'
+    ),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
+    (
+        'function',
+        '_refuse_account',
+        ARRAY['integer', 'recommender.source_users', 'boolean'],
+        'sql/serving/_refuse_account.sql'
+    ),
+    (
+        'function',
+        '_render_reasons',
+        ARRAY['integer', 'integer[]', 'recommender.reason_templates'],
+        'sql/serving/_render_reasons.sql'
+    ),
     (
         'function',
         '_sample_holdout_negatives',
@@ -121,6 +166,7 @@ FROM (
         ],
         'sql/scoring/base_logit.sql'
     ),
+    ('function', 'block_organizer', ARRAY['integer', 'integer'], 'sql/serving/block_organizer.sql'),
     (
         'function',
         'build_training_attributes',
@@ -145,6 +191,7 @@ FROM (
         ARRAY['bigint', 'boolean'],
         'sql/training/build_training_pairs.sql'
     ),
+    ('function', 'choose_language', ARRAY['text', 'text[]'], 'sql/scoring/choose_language.sql'),
     (
         'function',
         'create_interaction_partitions',
@@ -171,9 +218,44 @@ FROM (
         ARRAY['double precision[]'],
         'sql/training/evaluate_holdouts.sql'
     ),
+    (
+        'function',
+        'experiment_bucket',
+        ARRAY['text', 'integer'],
+        'sql/serving/experiment_bucket.sql'
+    ),
     ('function', 'explain', ARRAY['integer', 'integer'], 'sql/admin/explain.sql'),
     ('function', 'feature_names', ARRAY[]::text[], 'sql/scoring/feature_names.sql'),
     ('function', 'finish_run', ARRAY['bigint'], 'sql/scoring/finish_run.sql'),
+    (
+        'function',
+        'get_events',
+        ARRAY[
+            'integer',
+            'text[]',
+            'text',
+            'text',
+            'text',
+            'text',
+            'text[]',
+            'date',
+            'date',
+            'boolean',
+            'text',
+            'integer',
+            'integer'
+        ],
+        'sql/serving/get_events.sql'
+    ),
+    ('function', 'get_personalization', ARRAY['integer'], 'sql/serving/get_personalization.sql'),
+    ('function', 'get_readiness', ARRAY['text', 'text'], 'sql/serving/get_readiness.sql'),
+    (
+        'function',
+        'get_recommendations',
+        ARRAY['integer', 'text[]'],
+        'sql/serving/get_recommendations.sql'
+    ),
+    ('function', 'hide_tag', ARRAY['integer', 'integer'], 'sql/serving/hide_tag.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
     (
         'function',
@@ -182,6 +264,7 @@ FROM (
         'sql/scoring/model_weight.sql'
     ),
     ('function', 'normalize_text', ARRAY['text'], 'sql/source/normalize_text.sql'),
+    ('function', 'pick_events', ARRAY['integer', 'integer', 'text'], 'sql/serving/pick_events.sql'),
     ('function', 'popularity', ARRAY['bigint'], 'sql/feature/popularity.sql'),
     ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
     ('function', 'rank_events', ARRAY['integer', 'integer'], 'sql/scoring/rank_events.sql'),
@@ -234,6 +317,13 @@ FROM (
         'sql/training/training_hash.sql'
     ),
     (
+        'function',
+        'unblock_organizer',
+        ARRAY['integer', 'integer'],
+        'sql/serving/unblock_organizer.sql'
+    ),
+    ('function', 'unhide_tag', ARRAY['integer', 'integer'], 'sql/serving/unhide_tag.sql'),
+    (
         'index',
         'event_attributes_snapshot_key',
         NULL::text[],
@@ -265,18 +355,24 @@ FROM (
     ),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
+    ('view', 'event_cards', NULL::text[], 'sql/serving/event_cards.sql'),
     ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
     ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
+    ('view', 'fresh_lists', NULL::text[], 'sql/serving/fresh_lists.sql'),
+    ('view', 'gauges', NULL::text[], 'sql/serving/gauges.sql'),
     ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
     ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
     ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
+    ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
+    ('view', 'source_blocked_organizers', NULL::text[], 'sql/source/source_blocked_organizers.sql'),
     ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
     ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
     ('view', 'source_favorites', NULL::text[], 'sql/source/source_favorites.sql'),
+    ('view', 'source_hidden_tags', NULL::text[], 'sql/source/source_hidden_tags.sql'),
     (
         'view',
         'source_implicit_categories',
@@ -290,7 +386,9 @@ FROM (
     ('view', 'source_interest_tags', NULL::text[], 'sql/source/source_interest_tags.sql'),
     ('view', 'source_registrations', NULL::text[], 'sql/source/source_registrations.sql'),
     ('view', 'source_students', NULL::text[], 'sql/source/source_students.sql'),
+    ('view', 'source_tag_links', NULL::text[], 'sql/source/source_tag_links.sql'),
     ('view', 'source_tags', NULL::text[], 'sql/source/source_tags.sql'),
+    ('view', 'source_users', NULL::text[], 'sql/source/source_users.sql'),
     ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
     ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
     ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
@@ -313,4 +411,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-d38db2cbabbb6358215ef405911e9bde10166bbef5f6547e311d9fe24bb13393';
+c4a0888b9b0e9f2c2125e46a55d298bd0e14d5525f7f0fbc46916021f759679c';

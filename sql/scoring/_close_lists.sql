@@ -18,8 +18,10 @@ BEGIN
         model_version = p_run.model_version,
         generated_at = p_run.as_of,
         run_id = p_run.id,
-        item_count = coalesce(w.item_count, 0)
+        item_count = coalesce(w.item_count, 0),
+        language = recommender.choose_language(s.language)
     FROM unnest(p_user_ids) AS u (user_id)
+    LEFT JOIN recommender.source_students AS s ON s.user_id = u.user_id
     LEFT JOIN unnest(p_written_ids, p_item_counts) AS w (user_id, item_count)
         ON w.user_id = u.user_id
     WHERE l.user_id = u.user_id;

@@ -5,9 +5,12 @@ SELECT
     r.language,
     max(r.template) FILTER (WHERE r.kind = 'interests') AS interests,
     max(r.template) FILTER (WHERE r.kind = 'near_you') AS near_you,
-    max(r.template) FILTER (WHERE r.kind = 'generic') AS generic
+    max(r.template) FILTER (WHERE r.kind = 'generic') AS generic,
+    max(r.template) FILTER (WHERE r.kind = 'tags') AS tags,
+    max(r.template) FILTER (WHERE r.kind = 'popular') AS popular,
+    max(r.template) FILTER (WHERE r.kind = 'near_city') AS near_city
 FROM public.recommendation_reasons AS r
 GROUP BY r.language;
 
 COMMENT ON VIEW recommender.reason_templates IS
-'One row is one language with its three sentences from recommendation_reasons (interests, near_you, generic); NULL where one is missing, %s where the names go.';
+'One row is one language with its sentences from recommendation_reasons: interests, near_you and generic for events of the list, tags and popular for those shown beyond it, near_city for the end of any; NULL where one is missing, %s where the names go.';

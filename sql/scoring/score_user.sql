@@ -48,7 +48,10 @@ BEGIN
     UPDATE public.recommendation_lists AS l SET
         model_version = v_model_version,
         generated_at = v_generated_at,
-        item_count = v_item_count
+        item_count = v_item_count,
+        language = recommender.choose_language(
+            (SELECT s.language FROM recommender.source_students AS s WHERE s.user_id = p_user_id)
+        )
     WHERE l.user_id = p_user_id;
     RETURN v_item_count;
 END;

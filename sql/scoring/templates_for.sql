@@ -13,7 +13,10 @@ BEGIN
         coalesce(t.language, e.language),
         coalesce(t.interests, e.interests),
         coalesce(t.near_you, e.near_you),
-        coalesce(t.generic, e.generic)
+        coalesce(t.generic, e.generic),
+        coalesce(t.tags, e.tags),
+        coalesce(t.popular, e.popular),
+        coalesce(t.near_city, e.near_city)
     INTO v_templates
     FROM recommender.reason_templates AS e
     LEFT JOIN recommender.reason_templates AS t ON t.language = p_language

@@ -14,7 +14,7 @@ BEGIN ATOMIC
             'true', 'false', 't', 'f', 'yes', 'no', 'on', 'off', '1', '0'
         )
         WHEN 'integer' THEN
-            CASE WHEN p_value ~ '^-?[0-9]{1,9}$'
+            CASE WHEN p_value ~ '^-?[0-9]{1,10}$'
                 THEN p_value::double precision BETWEEN p_min AND p_max
                 ELSE false
             END

@@ -5,7 +5,7 @@ SELECT
     et.event_id,
     et.tag_id,
     t.tag
-FROM public.event_tags AS et
+FROM recommender.source_tag_links AS et
 INNER JOIN recommender.source_tags AS t ON t.tag_id = et.tag_id;
 
 COMMENT ON VIEW recommender.source_event_tags IS

@@ -3,9 +3,10 @@
 CREATE OR REPLACE VIEW recommender.source_tags AS
 SELECT
     t.id AS tag_id,
-    recommender.normalize_text(t.name) AS tag
+    recommender.normalize_text(t.name) AS tag,
+    t.name
 FROM public.tags AS t
 WHERE recommender.normalize_text(t.name) IS NOT NULL;
 
 COMMENT ON VIEW recommender.source_tags IS
-'One row is one tag with its normalised name, never NULL; tags that are blank do not exist. Adaptation point.';
+'One row is one tag with its normalised name, never NULL, and the name as the app wrote it; tags that are blank do not exist. Adaptation point.';

@@ -1,0 +1,24 @@
+-- The tags a student hides, under every spelling they have.
+
+CREATE OR REPLACE FUNCTION recommender._hidden_tag_ids(p_user_id integer)
+RETURNS integer[]
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+    v_tags text[] := ARRAY(
+        SELECT t.tag
+        FROM recommender.source_hidden_tags AS h
+        INNER JOIN recommender.source_tags AS t ON t.tag_id = h.tag_id
+        WHERE h.user_id = p_user_id
+    );
+BEGIN
+    IF cardinality(v_tags) = 0 THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(SELECT t.tag_id FROM recommender.source_tags AS t WHERE t.tag = ANY (v_tags));
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._hidden_tag_ids(integer) IS
+'The ids of all tags that normalise to one the student hides; empty if there are none.';

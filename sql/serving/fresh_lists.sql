@@ -1,0 +1,18 @@
+-- One row is one student whose list may be served: switched on, written, and not too old.
+
+CREATE OR REPLACE VIEW recommender.fresh_lists AS
+SELECT
+    l.user_id,
+    l.generated_at,
+    l.language,
+    l.model_version,
+    l.item_count
+FROM public.recommendation_lists AS l
+WHERE
+    (SELECT p.use_ml_cache FROM recommender.parameters AS p)
+    AND l.generated_at <= (SELECT recommender.as_of())
+    AND l.generated_at >= (SELECT recommender.as_of())
+    - (SELECT p.cache_max_age_seconds FROM recommender.parameters AS p) * interval '1 second';
+
+COMMENT ON VIEW recommender.fresh_lists IS
+'One row is one student whose list is served at recommender.as_of(): RECOMMENDATIONS_USE_ML_CACHE is on, and the list is of that moment or at most RECOMMENDATIONS_CACHE_MAX_AGE_SECONDS older. Everybody else is served what the heuristic finds. language is what its reasons are written in (NULL: not known).';

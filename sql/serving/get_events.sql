@@ -1,0 +1,173 @@
+-- GET /api/events: one page of the events that match, by time or as recommended.
+--
+-- The sort never changes which events there are, or the experiment would compare different sets:
+-- full ones and those the student is registered for stay, behind the ranked ones.
+
+CREATE OR REPLACE FUNCTION recommender.get_events(
+    p_user_id integer,
+    p_languages text[],
+    p_search text,
+    p_category text,
+    p_city text,
+    p_location text,
+    p_tags text[],
+    p_start_date date,
+    p_end_date date,
+    p_include_past boolean,
+    p_sort text,
+    p_page integer,
+    p_page_size integer
+)
+RETURNS TABLE (status integer, headers json, body json)
+LANGUAGE plpgsql
+STABLE
+ROWS 1
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    v_account recommender.source_users;
+    v_as_of timestamptz := recommender.as_of();
+    v_language text;
+    v_templates recommender.reason_templates;
+    v_sort text;
+    v_search text := recommender.normalize_text(p_search);
+    v_category text := recommender.normalize_text(p_category);
+    v_city text := recommender.normalize_text(p_city);
+    v_location text := recommender.normalize_text(p_location);
+    v_tag_ids integer[];
+    v_hidden_tag_ids integer[] := '{}';
+    v_blocked integer[] := '{}';
+    v_total bigint;
+    v_event_ids integer[];
+    v_reasons text[];
+    v_ranked_count integer;
+BEGIN
+    SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
+    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    v_language := recommender.choose_language(v_account.language, p_languages);
+    v_templates := recommender.templates_for(v_language);
+    IF p_tags IS NOT NULL THEN
+        v_tag_ids := ARRAY(
+            SELECT t.tag_id FROM recommender.source_tags AS t
+            WHERE t.tag IN (SELECT recommender.normalize_text(x.tag) FROM unnest(p_tags) AS x (tag))
+        );
+    END IF;
+    IF p_user_id IS NOT NULL THEN
+        v_hidden_tag_ids := recommender._hidden_tag_ids(p_user_id);
+        v_blocked := ARRAY(
+            SELECT b.organizer_id FROM recommender.source_blocked_organizers AS b
+            WHERE b.user_id = p_user_id
+        );
+    END IF;
+    v_sort := recommender._choose_sort(p_user_id, v_account.role, p_sort);
+
+    WITH matching_events AS MATERIALIZED (
+        SELECT
+            e.event_id,
+            e.start_time
+        FROM recommender.source_events AS e
+        WHERE
+            e.is_published
+            AND e.is_known
+            AND (e.start_time >= v_as_of OR p_include_past)
+            AND (p_start_date IS NULL OR e.start_time >= p_start_date::timestamp AT TIME ZONE 'UTC')
+            AND (
+                p_end_date IS NULL
+                OR e.start_time < (p_end_date + 1)::timestamp AT TIME ZONE 'UTC'
+            )
+            AND coalesce(e.organizer_id <> ALL (v_blocked), true)
+            AND e.event_id NOT IN (
+                SELECT l.event_id FROM recommender.source_tag_links AS l
+                WHERE l.tag_id = ANY (v_hidden_tag_ids)
+            )
+            AND (
+                v_tag_ids IS NULL
+                OR e.event_id IN (
+                    SELECT l.event_id FROM recommender.source_tag_links AS l
+                    WHERE l.tag_id = ANY (v_tag_ids)
+                )
+            )
+            AND (v_category IS NULL OR e.category = v_category)
+            AND (v_city IS NULL OR e.city = v_city)
+            AND (
+                v_location IS NULL
+                OR strpos(recommender.normalize_text(e.location), v_location) > 0
+            )
+            AND (
+                v_search IS NULL
+                OR strpos(recommender.normalize_text(e.title), v_search) > 0
+                OR strpos(recommender.normalize_text(e.description), v_search) > 0
+            )
+    ),
+
+    page_events AS (
+        SELECT
+            m.event_id,
+            m.start_time,
+            r.rank,
+            r.reason
+        FROM matching_events AS m
+        LEFT JOIN recommender.ranked_events AS r
+            ON r.event_id = m.event_id AND r.user_id = p_user_id AND v_sort = 'recommended'
+        ORDER BY r.rank, m.start_time, m.event_id
+        LIMIT p_page_size
+        OFFSET (p_page - 1)::bigint * p_page_size
+    )
+
+    SELECT
+        (SELECT count(*) FROM matching_events),
+        array_agg(p.event_id ORDER BY p.rank, p.start_time, p.event_id),
+        array_agg(p.reason ORDER BY p.rank, p.start_time, p.event_id),
+        count(p.rank)
+    INTO v_total, v_event_ids, v_reasons, v_ranked_count
+    FROM page_events AS p;
+
+    RETURN QUERY
+    SELECT
+        200,
+        json_build_object('Content-Language', v_language),
+        json_build_object(
+            'items', coalesce(
+                json_agg(
+                    recommender._event_json(
+                        c,
+                        recommender._reason_near(
+                            v_templates,
+                            p.reason,
+                            recommender.normalize_text(c.city) = v_account.city,
+                            c.city
+                        )
+                    )
+                    ORDER BY p.place
+                ),
+                '[]'
+            ),
+            'total', v_total,
+            'page', p_page,
+            'page_size', p_page_size,
+            'sort', v_sort
+        )
+    FROM unnest(
+        v_event_ids,
+        recommender._localize_reasons(
+            p_user_id, v_event_ids[:v_ranked_count], v_reasons[:v_ranked_count], v_language
+        )
+    ) WITH ORDINALITY AS p (event_id, reason, place)
+    CROSS JOIN LATERAL (
+        SELECT ec.*
+        FROM recommender.event_cards AS ec
+        WHERE ec.id = p.event_id
+        OFFSET 0
+    ) AS c;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.get_events(
+    integer, text[], text, text, text, text, text[], date, date, boolean, text, integer, integer
+) IS
+'The answer of GET /api/events for an account (NULL: nobody in particular): 200 with items, total, page, page_size and the sort really used, else 401 or 403. Events are published, known and not deleted, not started unless p_include_past, without the account''s hidden tags and blocked organizers. NULL filters are not given; search looks in title and description, category and city are equal after normalisation, location contains, tags (names) mean any, dates are UTC days and both included. p_sort NULL lets the experiment choose. One row; one snapshot.';

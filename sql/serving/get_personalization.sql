@@ -1,0 +1,53 @@
+-- GET /api/me/personalization: what a student does not want to see.
+
+CREATE OR REPLACE FUNCTION recommender.get_personalization(p_user_id integer)
+RETURNS TABLE (status integer, headers json, body json)
+LANGUAGE plpgsql
+STABLE
+ROWS 1
+AS $$
+DECLARE
+    v_account recommender.source_users;
+BEGIN
+    SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
+    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT
+        200,
+        NULL::json,
+        json_build_object(
+            'hidden_tags', (
+                SELECT coalesce(
+                    json_agg(
+                        json_build_object('id', t.tag_id, 'name', t.name)
+                        ORDER BY t.name COLLATE "C", t.tag_id
+                    ),
+                    '[]'
+                )
+                FROM recommender.source_hidden_tags AS h
+                INNER JOIN recommender.source_tags AS t ON t.tag_id = h.tag_id
+                WHERE h.user_id = p_user_id
+            ),
+            'blocked_organizers', (
+                SELECT coalesce(
+                    json_agg(
+                        json_build_object(
+                            'id', o.user_id, 'org_name', o.org_name, 'full_name', o.full_name
+                        )
+                        ORDER BY o.user_id
+                    ),
+                    '[]'
+                )
+                FROM recommender.source_blocked_organizers AS b
+                INNER JOIN recommender.source_users AS o ON o.user_id = b.organizer_id
+                WHERE b.user_id = p_user_id
+            )
+        );
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.get_personalization(integer) IS
+'The answer of GET /api/me/personalization for an account (NULL: no token): 200 with hidden_tags (id, name) and blocked_organizers (id, org_name, full_name), else 401 or 403. One row.';

@@ -1,0 +1,35 @@
+-- DELETE /api/me/personalization/blocked-organizers/{id}: a student sees an organizer again.
+
+CREATE OR REPLACE FUNCTION recommender.unblock_organizer(p_user_id integer, p_organizer_id integer)
+RETURNS TABLE (status integer, headers json, body json)
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+AS $$
+DECLARE
+    v_account recommender.source_users;
+    v_body json;
+BEGIN
+    SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
+    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT json_build_object('id', o.user_id, 'org_name', o.org_name, 'full_name', o.full_name)
+    INTO v_body
+    FROM recommender.source_users AS o
+    WHERE o.user_id = p_organizer_id AND o.role IN ('organizer', 'organizator', 'admin');
+    IF v_body IS NULL THEN
+        RETURN QUERY SELECT
+            404, NULL::json,
+            recommender._problem(404, 'Not Found', format('there is no organizer %s', p_organizer_id));
+        RETURN;
+    END IF;
+    DELETE FROM recommender.source_blocked_organizers AS b
+    WHERE b.user_id = p_user_id AND b.organizer_id = p_organizer_id;
+    RETURN QUERY SELECT 204, NULL::json, NULL::json;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.unblock_organizer(integer, integer) IS
+'Shows an organizer''s events to an account again and answers 204, blocked or not; 401 or 403 for an account that may not, 404 for an id that is no organizer''s or admin''s. One row.';
