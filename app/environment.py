@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+import re
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.console import UsageError
@@ -19,6 +21,16 @@ NOUNS = {
     "number": "a number",
     "array": "a list",
 }
+
+
+def _refuse_all_but_digits(given: object) -> object:
+    """Refuse what pydantic would take for a whole number besides: 60.0, 6_0."""
+    if isinstance(given, str) and not re.fullmatch(r"[+-]?[0-9]{1,18}", given):
+        raise PydanticCustomError("whole_number", "not a whole number")
+    return given
+
+
+WholeNumber = Annotated[int, BeforeValidator(_refuse_all_but_digits)]
 
 Model = TypeVar("Model", bound="EnvironmentModel")
 
@@ -48,10 +60,10 @@ class Variables(PydanticBaseSettingsSource):
     """The environment, as far as the model has fields for it."""
 
     def __call__(self) -> dict[str, Any]:
-        """Give the fields whose variable is set."""
+        """Give the fields whose variable is set, a secret as it is, anything else stripped."""
         return {
-            name: value
-            for name in self.settings_cls.model_fields
+            name: value if field.annotation is SecretStr else value.strip()
+            for name, field in self.settings_cls.model_fields.items()
             if (value := _value(name)).strip()
         }
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from asyncpg import PostgresError
 
-from app.console import UserError
+from app.console import UsageError, UserError
 from app.database import connect
-from app.settings import store_environment
+from app.settings import read_settings, settings_model, store_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +182,118 @@ def test_bytes_that_are_no_text_are_refused_by_the_variables_name(
     with pytest.raises(UserError, match=r"^ANALYTICS_RATE_LIMIT is .*UTF-8"):
         run(store_environment(connection))
     assert stored(connection, run) == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        (("ANALYTICS_ENABLED", " True "), "true"),
+        (("ANALYTICS_ENABLED", "N"), "false"),
+        (("ANALYTICS_RATE_LIMIT", "\t60\n"), "60"),
+        (("ANALYTICS_RATE_LIMIT", "+0060"), "60"),
+        (("PERSONALIZATION_GUARDRAILS_MIN_IMPRESSIONS", "1000000000"), "1000000000"),
+        (("TASK_QUEUE_POLL_INTERVAL_SECONDS", "1e3"), "1000"),
+        (("TASK_QUEUE_POLL_INTERVAL_SECONDS", "1E-2"), "0.01"),
+        (("TASK_QUEUE_POLL_INTERVAL_SECONDS", "+.5"), "0.5"),
+        (("TASK_QUEUE_POLL_INTERVAL_SECONDS", "5."), "5"),
+        (("RECOMMENDATIONS_ONLINE_LEARNING_DECAY_HALF_LIFE_HOURS", "72.3"), "72.3"),
+        (("PERSONALIZATION_GUARDRAILS_CTR_DROP_RATIO", "-0.0"), "0"),
+        (("PERSONALIZATION_GUARDRAILS_CTR_DROP_RATIO", "1e-20"), "0"),
+        (("PERSONALIZATION_GUARDRAILS_CTR_DROP_RATIO", "0.1234567890123456"), "0.123456789012346"),
+    ],
+)
+def test_a_value_is_stored_in_the_form_that_sql_reads(
+    connection: Connection[Record],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: tuple[str, str],
+    text: str,
+) -> None:
+    name, value = variable
+    monkeypatch.setenv(name, value)
+    assert run(store_environment(connection)) == [name.lower()]
+    assert stored(connection, run) == {name.lower(): (text, "environment")}
+    assert setting(connection, run, name.lower()) == text
+
+
+def test_every_bound_is_a_value_and_what_lies_beyond_is_not(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded = run(
+        connection.fetch(
+            "SELECT name, min_value, max_value FROM recommender.setting_defaults"
+            " WHERE min_value IS NOT NULL"
+        )
+    )
+    for row in bounded:
+        variable = row["name"].upper()
+        for bound, beyond in ((row["min_value"], -1), (row["max_value"], 1)):
+            monkeypatch.setenv(variable, f"{bound:.12g}")
+            run(store_environment(connection))
+            assert float(str(setting(connection, run, row["name"]))) == bound
+            monkeypatch.setenv(variable, f"{bound + beyond:.12g}")
+            with pytest.raises(UserError, match=f"^{variable} is "):
+                run(store_environment(connection))
+        monkeypatch.delenv(variable)
+
+
+def test_what_changed_is_told_with_its_value(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setenv("TASK_QUEUE_ENABLED", "Yes")
+    monkeypatch.setenv("ANALYTICS_RATE_LIMIT", "60")
+    run(store_environment(connection, told.append))
+    assert sorted(told) == [
+        "setting analytics_rate_limit is now 60, from the environment",
+        "setting task_queue_enabled is now true, from the environment",
+    ]
+    run(store_environment(connection, told.append))
+    assert len(told) == 2
+
+
+def test_the_model_is_the_table_of_defaults(connection: Connection[Record], run: Run) -> None:
+    rows = run(connection.fetch("SELECT d.* FROM recommender.setting_defaults AS d"))
+    properties = settings_model().model_json_schema()["properties"]
+    assert list(properties) == [row["name"] for row in rows]
+    for row in rows:
+        field = properties[row["name"]]
+        assert field["type"] == {"text": "string"}.get(row["value_type"], row["value_type"])
+        assert (field.get("minimum"), field.get("maximum")) == (row["min_value"], row["max_value"])
+        assert field["description"] == row["description"]
+        assert str(field["default"]).lower().removesuffix(".0") == row["default_value"]
+
+
+def test_a_wrong_value_is_refused_before_there_is_a_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TASK_QUEUE_ENABLED", "perhaps")
+    with pytest.raises(UsageError, match=r"^TASK_QUEUE_ENABLED is 'perhaps': expected a boolean$"):
+        read_settings()
+
+
+def test_a_setting_the_database_does_not_know_yet_is_not_stored(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANALYTICS_RATE_LIMIT", "60")
+    monkeypatch.setenv("TASK_QUEUE_ENABLED", "true")
+
+    async def older_database() -> list[str]:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            definition = await connection.fetchval(
+                "SELECT pg_get_viewdef('recommender.setting_defaults'::regclass)"
+            )
+            older = f"{definition.rstrip(';')} WHERE d.name <> 'analytics_rate_limit'"
+            await connection.execute(
+                f"CREATE OR REPLACE VIEW recommender.setting_defaults AS {older}"
+            )
+            return await store_environment(connection)
+        finally:
+            await transaction.rollback()
+
+    assert run(older_database()) == ["task_queue_enabled"]
 
 
 @pytest.mark.parametrize("value", ["true", "FALSE", "T", "f", "Yes", "no", "ON", "off", "1", "0"])

@@ -7,11 +7,11 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.console import UserError
 from app.database import database_url, normalized_url
-from app.environment import EnvironmentModel, read_environment
+from app.environment import EnvironmentModel, WholeNumber, read_environment
 
 SHORT_SECRET_BYTES = 32
 """HS256 is as strong as its key up to the length of its hash (RFC 7518, section 3.2)."""
@@ -22,7 +22,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def _read_address(given: SecretStr) -> SecretStr:
     try:
-        return SecretStr(normalized_url(given.get_secret_value().strip(), "DATABASE_URL"))
+        return SecretStr(normalized_url(given.get_secret_value(), "DATABASE_URL"))
     except UserError as error:
         raise ValueError(str(error).partition(": ")[2]) from None
 
@@ -71,7 +71,7 @@ def _require_proxies(given: str) -> str:
 
 
 def _lower(given: object) -> object:
-    return given.strip().lower() if isinstance(given, str) else given
+    return given.lower() if isinstance(given, str) else given
 
 
 class ServerSettings(EnvironmentModel):
@@ -85,10 +85,8 @@ class ServerSettings(EnvironmentModel):
         description="The PostgreSQL to serve from, postgresql://user:password@host:port/database;"
         " unset, the embedded one under .data/",
     )
-    host: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        default="127.0.0.1", description="The address to listen on"
-    )
-    port: int = Field(
+    host: str = Field(default="127.0.0.1", description="The address to listen on")
+    port: WholeNumber = Field(
         default=8000, ge=0, le=65535, description="The port to listen on; 0 takes any free one"
     )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_read_origins)] = Field(
@@ -101,7 +99,7 @@ class ServerSettings(EnvironmentModel):
         description="Proxies whose X-Forwarded-For and -Proto are believed: addresses or networks,"
         " separated by commas, or * for all",
     )
-    database_pool_size: int = Field(
+    database_pool_size: WholeNumber = Field(
         default=8, ge=1, le=1000, description="Connections to the database, at most"
     )
     database_timeout_seconds: float = Field(
@@ -114,7 +112,7 @@ class ServerSettings(EnvironmentModel):
         default=True,
         description="Keep prepared statements; false behind PgBouncer in transaction mode",
     )
-    max_body_bytes: int = Field(
+    max_body_bytes: WholeNumber = Field(
         default=1_048_576,
         ge=1024,
         le=1_073_741_824,
