@@ -1,0 +1,111 @@
+"""Serve the HTTP API: `python -m app`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from app.api.application import create_app
+from app.api.settings import SHORT_SECRET_BYTES, read_server_settings
+from app.console import UserError, console, fail
+from app.settings import read_settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+BACKLOG = 2048
+SECONDS_TO_FINISH = 5
+"""What requests get to end in when the server is stopped, besides the database's timeout."""
+
+logger = logging.getLogger("eventrank")
+
+
+def main() -> NoReturn:
+    """Serve until a signal comes; requests that are in flight are answered first."""
+    try:
+        settings = read_server_settings()
+        read_settings()  # only to refuse wrong ones now: SQL reads them from its table
+        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+        if settings.has_short_secret:
+            _warn_of_short_secret()
+        application = create_app(settings)
+        sockets = listen(settings.host, settings.port)
+    except UserError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(0)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=settings.log_level,
+            access_log=logger.isEnabledFor(logging.INFO),
+            server_header=False,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            timeout_graceful_shutdown=math.ceil(settings.database_timeout_seconds)
+            + SECONDS_TO_FINISH,
+        )
+    )
+    for listener in sockets:
+        logger.info("serving on %s", url_of(listener))
+    # uvicorn raises the signal again once it is done: by then it means a good end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    server.run(sockets)
+    sys.exit(0 if server.started else 1)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open a socket for every address of the host; a UserError says why it is not possible."""
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+            listener = socket.create_server(
+                address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=False
+            )
+            sockets.append(listener)
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise UserError(
+            f"cannot listen on {where}: {(error.strerror or str(error)).lower()};"
+            " choose another HOST or PORT, or stop what listens there"
+        ) from None
+    return sockets
+
+
+def url_of(listener: socket.socket) -> str:
+    """Give the address under which a browser finds the server."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _warn_of_short_secret() -> None:
+    console.print(
+        f"warning: SECRET_KEY has fewer than {SHORT_SECRET_BYTES} bytes: whoever guesses it can"
+        " sign tokens for every user. Take random ones: python -c"
+        ' "import secrets; print(secrets.token_urlsafe(48))"',
+        style="bold red",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The Starlette application: its layers, its routes, and what happens when it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.api.authentication import Authenticator
+from app.api.body_limit import BodyLimit
+from app.api.database import Database, DatabaseFault
+from app.api.metrics import Measured, Metrics, MetricsPage
+from app.api.problems import Problem
+from app.api.routes import SqlEndpoint, api_routes
+from app.console import UserError, describe_database_error
+from app.schema import MIGRATIONS_DIR, SQL_DIR
+from app.schema.logic import read_logic
+from app.schema.migrations import read_migrations
+from app.settings import store_environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
+
+    from app.api.settings import ServerSettings
+
+logger = logging.getLogger("eventrank")
+
+STORE_RETRY_SECONDS = (1.0, 60.0)
+"""The first and the longest pause between two tries to store the environment's settings."""
+
+SENTENCES = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method",
+}
+
+
+def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the application; extra routes find the database as `request.app.state.database`."""
+    metrics = Metrics()
+    database = Database(
+        settings.address(),
+        pool_size=settings.database_pool_size,
+        timeout_seconds=settings.database_timeout_seconds,
+        prepared_statements=settings.database_prepared_statements,
+        on_fault=metrics.count_fault,
+    )
+    authenticator = Authenticator(settings.secret_key.get_secret_value())
+    middleware = [
+        Middleware(Measured, metrics),
+        Middleware(BodyLimit, settings.max_body_bytes),
+    ]
+    if settings.cors_origins:
+        middleware.insert(
+            1,
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=("GET", "POST", "DELETE"),
+                allow_headers=("Authorization",),
+                expose_headers=("Content-Language", "Retry-After", "WWW-Authenticate"),
+            ),
+        )
+    application = Starlette(
+        routes=[
+            *api_routes(database, authenticator),
+            *_operations_routes(database, metrics),
+            *extra_routes,
+        ],
+        middleware=middleware,
+        exception_handlers={
+            Problem: _answer_problem,
+            HTTPStatus.NOT_FOUND: _answer_router,
+            HTTPStatus.METHOD_NOT_ALLOWED: _answer_router,
+            Exception: _answer_bug,
+        },
+        lifespan=_lifespan,
+    )
+    # A redirect to the same path with a slash would be one more answer to document.
+    application.router.redirect_slashes = False
+    application.state.database = database
+    return application
+
+
+def _operations_routes(database: Database, metrics: Metrics) -> list[Route]:
+    page = MetricsPage(metrics, database)
+    return [
+        Route("/healthz", _show_health, methods=["GET"]),
+        Route("/readyz", Readiness(database), methods=["GET"]),
+        Route("/metrics", page.show, methods=["GET"]),
+    ]
+
+
+async def _show_health(_request: Request) -> Response:
+    return Response(
+        b'{"status":"ok"}', media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+class Readiness:
+    """Answers /readyz: whether the database is there, and is the one these files describe."""
+
+    def __init__(self, database: Database) -> None:
+        # Read now: these are the files the process was started from.
+        newest_migration = read_migrations(MIGRATIONS_DIR)[-1].name.rpartition("/")[2]
+        checksum = read_logic(SQL_DIR).checksum
+        self._endpoint = SqlEndpoint(
+            database, "get_readiness($1, $2)", lambda _scope: (newest_migration, checksum)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask the database; whatever is wrong with it, the server is not ready."""
+        try:
+            await self._endpoint(scope, receive, send)
+        except DatabaseFault as fault:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, fault.detail) from None
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(application: Starlette) -> AsyncIterator[None]:
+    database: Database = application.state.database
+    storing = asyncio.create_task(_store_settings(database))
+    try:
+        yield
+    finally:
+        storing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await storing
+        await database.close()
+
+
+async def _store_settings(database: Database) -> None:
+    """Store the environment's settings as soon as there is a database that takes them."""
+    pause, longest = STORE_RETRY_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(database.timeout_seconds), database.connection() as lent:
+                await store_environment(lent, logger.info)
+        except (UserError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            reason = (
+                describe_database_error(error)
+                if isinstance(error, asyncpg.PostgresError)
+                else str(error) or type(error).__name__
+            )
+            logger.warning("settings are not stored yet, trying again in %g s: %s", pause, reason)
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, longest)
+
+
+async def _answer_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return problem.response(request.scope)
+
+
+async def _answer_router(request: Request, error: Exception) -> Response:
+    """Say what the router says, as a problem."""
+    status = HTTPStatus(getattr(error, "status_code", 500))
+    headers = dict(getattr(error, "headers", None) or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return Problem(status, SENTENCES[status], headers=headers).response(request.scope)
+
+
+async def _answer_bug(request: Request, _error: Exception) -> Response:
+    """Say nothing of what happened; the server logs the traceback."""
+    return Problem(500, "the server made a mistake; its log says which").response(request.scope)

@@ -1,0 +1,150 @@
+"""The endpoints: each is one call of one SQL function, whose row is the answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.routing import Route
+
+from app.api.languages import accepted_languages
+from app.api.parameters import read_event_query, read_id
+from app.api.problems import API_HEADERS, PROBLEM_JSON, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from app.api.authentication import Authenticator
+    from app.api.database import Database
+
+    Arguments = Callable[[Scope], tuple[object, ...]]
+
+HEADERS = [(name.lower().encode(), value.encode()) for name, value in API_HEADERS.items()]
+JSON_HEADERS = [*HEADERS, (b"content-type", b"application/json")]
+PROBLEM_HEADERS = [*HEADERS, (b"content-type", PROBLEM_JSON.encode())]
+
+
+class SqlEndpoint:
+    """Answers with the row (status, headers, body) of a function; the body is passed through."""
+
+    def __init__(
+        self,
+        database: Database,
+        call: str,
+        arguments: Arguments,
+        *,
+        is_read: bool = True,
+    ) -> None:
+        self._database = database
+        self._statement = f"SELECT status, headers, body FROM recommender.{call}"  # noqa: S608
+        self._arguments = arguments
+        self._is_read = is_read
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Ask the database and send what it says."""
+        status, given, body = await self._database.fetchrow(
+            self._statement, *self._arguments(scope), is_read=self._is_read
+        )
+        content = b"" if body is None else body.encode()
+        if body is None:
+            headers = HEADERS.copy()
+        else:
+            headers = (PROBLEM_HEADERS if status >= 400 else JSON_HEADERS).copy()
+            headers.append((b"content-length", b"%d" % len(content)))
+        if given is not None:
+            headers += [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in json.loads(given).items()
+            ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+class ByMethod:
+    """Several endpoints of one path, so that a 405 names all that the path allows."""
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request to the endpoint of its method."""
+        await self._endpoints[scope["method"]](scope, receive, send)
+
+
+def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
+    """Give the routes under /api/, those that are asked most first."""
+
+    def reader(scope: Scope) -> tuple[object, ...]:
+        headers = scope["headers"]
+        return authenticator.user_id(headers), accepted_languages(headers)
+
+    def reader_and_query(scope: Scope) -> tuple[object, ...]:
+        # The token comes first: whoever sends a bad one learns nothing else.
+        return *reader(scope), *_event_query(scope)
+
+    def user(scope: Scope) -> tuple[object, ...]:
+        return (authenticator.user_id(scope["headers"]),)
+
+    def user_and_id(scope: Scope) -> tuple[object, ...]:
+        return authenticator.user_id(scope["headers"]), _path_id(scope)
+
+    def endpoint(call: str, arguments: Arguments, **options: Any) -> SqlEndpoint:
+        return SqlEndpoint(database, call, arguments, **options)
+
+    def exclusion(path: str, add: str, remove: str) -> Route:
+        by_method = ByMethod(
+            {
+                "POST": endpoint(f"{add}($1, $2)", user_and_id, is_read=False),
+                "DELETE": endpoint(f"{remove}($1, $2)", user_and_id, is_read=False),
+            }
+        )
+        return Route(path, by_method, methods=["POST", "DELETE"])
+
+    events = "get_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    personalization = "/api/me/personalization"
+    return [
+        Route(
+            "/api/recommendations",
+            endpoint("get_recommendations($1, $2)", reader),
+            methods=["GET"],
+        ),
+        Route("/api/events", endpoint(events, reader_and_query), methods=["GET"]),
+        Route(personalization, endpoint("get_personalization($1)", user), methods=["GET"]),
+        exclusion(f"{personalization}/hidden-tags/{{id}}", "hide_tag", "unhide_tag"),
+        exclusion(
+            f"{personalization}/blocked-organizers/{{id}}",
+            "block_organizer",
+            "unblock_organizer",
+        ),
+    ]
+
+
+def _event_query(scope: Scope) -> tuple[object, ...]:
+    text = scope["query_string"].decode("latin-1")
+    query = read_event_query(parse_qsl(text) if text else ())
+    if isinstance(query, list):
+        names = ", ".join(bad["parameter"] for bad in query)
+        raise Problem(422, f"these parameters are wrong: {names}", errors=query)
+    return (
+        query.search,
+        query.category,
+        query.city,
+        query.location,
+        query.tags,
+        query.start_date,
+        query.end_date,
+        query.include_past,
+        query.sort,
+        query.page,
+        query.page_size,
+    )
+
+
+def _path_id(scope: Scope) -> int:
+    number = read_id(scope["path_params"]["id"])
+    if number is None:
+        raise Problem(404, "there is nothing with this id")
+    return number
