@@ -78,8 +78,9 @@ docs: migrate ## Renew docs/sql-api.md and the lineage picture from the database
 	@$(BIN)/python scripts/write_sql_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure the rescore against its definition, small (minutes)
+bench: setup ## Measure the rescore and the HTTP server, small (minutes)
 	@$(BIN)/python scripts/bench/rescore.py
+	@$(BIN)/python scripts/bench/serve.py
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import platform
 import secrets
+import signal
 import statistics
 import tempfile
 import time
@@ -16,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from app.console import console
-from app.database import connect
+from app.console import UserError, console
+from app.database import connect, normalized_url
 from app.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -98,8 +100,11 @@ async def take_turns(contenders: list[Contender]) -> None:
 
 
 @asynccontextmanager
-async def throw_away_database(given_url: str | None) -> AsyncIterator[str]:
-    """Give an empty database: on a server of its own, or a new one on the server that is given."""
+async def throw_away_database(given_url: str | None, **server_settings: str) -> AsyncIterator[str]:
+    """Give an empty database: on a server of its own, or a new one on the server that is given.
+
+    The settings are for a server of its own only.
+    """
     if given_url:
         async with _database_on(given_url) as url:
             yield url
@@ -107,7 +112,8 @@ async def throw_away_database(given_url: str | None) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="eventrank-bench-") as directory:
         # As root the server may have to run as somebody else, who has to get through here.
         Path(directory).chmod(0o711)
-        server = EmbeddedServer(Path(directory) / "postgres", settings=SERVER_SETTINGS)
+        settings = SERVER_SETTINGS | server_settings
+        server = EmbeddedServer(Path(directory) / "postgres", settings=settings)
         try:
             server.start()
             server.create_database(DATABASE)
@@ -155,3 +161,36 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def machine_lines(facts: dict[str, Any]) -> list[str]:
+    """Put the facts of the machine into lines."""
+    settings = ", ".join(f"{name} = {value}" for name, value in facts["settings"].items())
+    machine = (
+        f"machine: {facts['cores']} cores ({facts['processor']}), {facts['memory_gib']} GiB,"
+        f" {facts['system']}, Python {facts['python']}, PostgreSQL {facts['postgresql']}"
+    )
+    return [machine, f"settings: {settings}"]
+
+
+def clean_up_on_termination() -> None:
+    """Leave no server behind when told to end, just as after Ctrl-C."""
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
+    )
+
+
+def address(text: str) -> str:
+    """Take the address of a PostgreSQL server from the command line."""
+    try:
+        return normalized_url(text, "it")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def new_file(text: str) -> Path:
+    """Take the name of a file to write from the command line."""
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    return path

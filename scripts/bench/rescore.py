@@ -9,10 +9,8 @@ same lists, and the definition must take at least three times as long as ours, e
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -27,11 +25,21 @@ from rich.table import Table
 
 from app.arguments import whole_number
 from app.console import UserError, run
-from app.database import connect, normalized_url
+from app.database import connect
 from app.lists import write_lists
 from app.population import Plan, generate_population, settle, shape
 from app.schema import migrate
-from scripts.bench.measure import Contender, machine_facts, say, take_turns, throw_away_database
+from scripts.bench.measure import (
+    Contender,
+    address,
+    clean_up_on_termination,
+    machine_facts,
+    machine_lines,
+    new_file,
+    say,
+    take_turns,
+    throw_away_database,
+)
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
@@ -284,7 +292,7 @@ class Bench:
 async def main() -> int:
     """Run the command."""
     options = _parse_arguments()
-    _clean_up_on_termination()
+    clean_up_on_termination()
     async with throw_away_database(options.database_url) as url:
         report = await _measure(url, options)
     _print_report(report)
@@ -465,7 +473,7 @@ def _print_report(report: dict[str, Any]) -> None:
             f"{contender['ratio_to_ours']:.2f}",
         )
     out.print(table)
-    for line in (*_notes(report), *_machine_lines(report["machine"])):
+    for line in (*_notes(report), *machine_lines(report["machine"])):
         out.print(line, soft_wrap=True, markup=False)
     ratio = report["definition_per_ours"]
     passed = ratio >= report["required"]
@@ -477,6 +485,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 def _notes(report: dict[str, Any]) -> list[str]:
     notes = [
+        "settings are those of the definition; ours has the server's work_mem",
         "same lists from all (user_id, rank, event_id; scores within 1e-9); only ours has reasons",
         "ours rewrites lists that exist, the others fill empty tables; fillfactor 50 for all",
         *(
@@ -493,24 +502,8 @@ def _notes(report: dict[str, Any]) -> list[str]:
     return [*notes, *report["shape"]]
 
 
-def _machine_lines(facts: dict[str, Any]) -> list[str]:
-    settings = ", ".join(f"{name} = {value}" for name, value in facts["settings"].items())
-    machine = (
-        f"machine: {facts['cores']} cores ({facts['processor']}), {facts['memory_gib']} GiB,"
-        f" {facts['system']}, Python {facts['python']}, PostgreSQL {facts['postgresql']}"
-    )
-    return [machine, f"settings (ours has the server's work_mem): {settings}"]
-
-
 def _ours(jobs: int) -> str:
     return f"ours, {jobs} connection{'s' if jobs > 1 else ''}"
-
-
-def _clean_up_on_termination() -> None:
-    """Leave no server behind when told to end, just as after Ctrl-C."""
-    asyncio.get_running_loop().add_signal_handler(
-        signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
-    )
 
 
 def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -570,27 +563,13 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--database-url",
-        type=_address,
+        type=address,
         metavar="URL",
         help="make the database for this run on that server, and drop it afterwards (default: a"
         " server of its own in a temporary directory; DATABASE_URL is not looked at)",
     )
-    add("--json", type=_new_file, metavar="FILE", help="also write all figures to this file")
+    add("--json", type=new_file, metavar="FILE", help="also write all figures to this file")
     return parser.parse_args(arguments)
-
-
-def _address(text: str) -> str:
-    try:
-        return normalized_url(text, "it")
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _new_file(text: str) -> Path:
-    path = Path(text)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
-    return path
 
 
 if __name__ == "__main__":
