@@ -139,8 +139,10 @@ new_list_rows AS (
 ),
 
 new_lists AS (
-    INSERT INTO recommendation_lists (user_id, model_version, generated_at, item_count)
-    SELECT user_id, model_version, generated_at, item_count
+    INSERT INTO recommendation_lists (
+        user_id, model_version, generated_at, item_count, language
+    )
+    SELECT user_id, model_version, generated_at, item_count, language
     FROM jsonb_populate_recordset(NULL::recommendation_lists, $1::jsonb -> 'recommendation_lists')
 )
 
@@ -343,6 +345,7 @@ class World:
         at: timedelta = NOW,
         version: str = "m1",
         reason: str = "Recommended for you",
+        language: str | None = "en",
     ) -> None:
         """Give a student a list, the best event first, as a run of that moment left it."""
         for rank, event in enumerate(events, 1):
@@ -362,6 +365,7 @@ class World:
             model_version=version,
             generated_at=AS_OF + at,
             item_count=len(events),
+            language=language,
         )
 
     async def write(self, connection: Connection[Record]) -> None:
