@@ -94,12 +94,11 @@
 \ir serving/_hidden_tag_ids.sql
 \ir serving/_reason_near.sql
 \ir serving/_render_reasons.sql
-\ir serving/_localize_reasons.sql
+\ir serving/_word_reasons.sql
 \ir serving/_match_tags.sql
 \ir serving/_popular_events.sql
 \ir serving/pick_events.sql
-\ir serving/event_cards.sql
-\ir serving/_event_json.sql
+\ir serving/_event_items.sql
 \ir serving/_problem.sql
 \ir serving/_refuse_account.sql
 \ir serving/get_recommendations.sql

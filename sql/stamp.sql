@@ -41,24 +41,13 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
     ),
-    (
-        'function',
-        '_event_json',
-        ARRAY['recommender.event_cards', 'text'],
-        'sql/serving/_event_json.sql'
-    ),
+    ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
     (
         'function',
         '_learning_delta',
         ARRAY['text', 'jsonb', 'double precision'],
         'sql/training/_learning_delta.sql'
-    ),
-    (
-        'function',
-        '_localize_reasons',
-        ARRAY['integer', 'integer[]', 'text[]', 'text'],
-        'sql/serving/_localize_reasons.sql'
     ),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
@@ -137,6 +126,12 @@ FROM (
         '_weights_are_usable',
         ARRAY['text[]', 'double precision[]'],
         'sql/scoring/_weights_are_usable.sql'
+    ),
+    (
+        'function',
+        '_word_reasons',
+        ARRAY['recommender.ranked_events[]', 'text', 'text', 'recommender.reason_templates'],
+        'sql/serving/_word_reasons.sql'
     ),
     ('function', 'activate_model', ARRAY['text'], 'sql/scoring/activate_model.sql'),
     ('function', 'as_of', ARRAY[]::text[], 'sql/setting/as_of.sql'),
@@ -355,7 +350,6 @@ FROM (
     ),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
-    ('view', 'event_cards', NULL::text[], 'sql/serving/event_cards.sql'),
     ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
     ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
     ('view', 'fresh_lists', NULL::text[], 'sql/serving/fresh_lists.sql'),
@@ -411,4 +405,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-c4a0888b9b0e9f2c2125e46a55d298bd0e14d5525f7f0fbc46916021f759679c';
+cf38a80d525ed9838dd5a9076a3bed8f4a087d2f9b048606301402860a9a80b2';

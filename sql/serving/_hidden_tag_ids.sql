@@ -6,16 +6,17 @@ LANGUAGE plpgsql
 STABLE
 AS $$
 DECLARE
-    v_tags text[] := ARRAY(
+    v_tags text[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM recommender.source_hidden_tags AS h WHERE h.user_id = p_user_id) THEN
+        RETURN '{}';
+    END IF;
+    v_tags := ARRAY(
         SELECT t.tag
         FROM recommender.source_hidden_tags AS h
         INNER JOIN recommender.source_tags AS t ON t.tag_id = h.tag_id
         WHERE h.user_id = p_user_id
     );
-BEGIN
-    IF cardinality(v_tags) = 0 THEN
-        RETURN '{}';
-    END IF;
     RETURN ARRAY(SELECT t.tag_id FROM recommender.source_tags AS t WHERE t.tag = ANY (v_tags));
 END;
 $$;

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION recommender._match_tags(
     p_user_id integer, p_limit integer, p_excluded integer[], p_blocked integer[]
 )
-RETURNS TABLE (place integer, event_id integer, tags text[])
+RETURNS TABLE (place integer, event_id integer, tags text[], city text, city_name text)
 LANGUAGE plpgsql
 STABLE
 SET plan_cache_mode = 'force_generic_plan'
@@ -47,7 +47,9 @@ BEGIN
             ORDER BY cardinality(m.tags) DESC, e.start_time, e.event_id
         )::integer,
         m.event_id,
-        m.tags
+        m.tags,
+        e.city,
+        e.city_name
     FROM matching_events AS m
     INNER JOIN recommender.eligible_events AS e ON e.event_id = m.event_id
     WHERE coalesce(e.organizer_id <> ALL (p_blocked), true)
@@ -57,4 +59,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._match_tags(integer, integer, integer[], integer[]) IS
-'Up to limit eligible events that share a normalised tag with the student''s interests or history, most shared tags first, then start_time and id; without the excluded events and those of blocked organizers. tags are the shared ones.';
+'Up to limit eligible events that share a normalised tag with the student''s interests or history, most shared tags first, then start_time and id; without the excluded events and those of blocked organizers. tags are the shared ones, city and city_name the event''s.';

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION recommender._popular_events(
     p_limit integer, p_excluded integer[], p_blocked integer[]
 )
-RETURNS TABLE (place integer, event_id integer)
+RETURNS TABLE (place integer, event_id integer, city text, city_name text)
 LANGUAGE plpgsql
 STABLE
 SET plan_cache_mode = 'force_generic_plan'
@@ -15,7 +15,9 @@ BEGIN
         row_number() OVER (
             ORDER BY e.seats_taken DESC, e.start_time, e.event_id
         )::integer,
-        e.event_id
+        e.event_id,
+        e.city,
+        e.city_name
     FROM recommender.eligible_events AS e
     WHERE
         e.event_id NOT IN (SELECT unnest(p_excluded))

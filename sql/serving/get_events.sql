@@ -30,7 +30,6 @@ DECLARE
     v_account recommender.source_users;
     v_as_of timestamptz := recommender.as_of();
     v_language text;
-    v_templates recommender.reason_templates;
     v_sort text;
     v_search text := recommender.normalize_text(p_search);
     v_category text := recommender.normalize_text(p_category);
@@ -39,10 +38,10 @@ DECLARE
     v_tag_ids integer[];
     v_hidden_tag_ids integer[] := '{}';
     v_blocked integer[] := '{}';
+    v_ranked recommender.ranked_events[] := '{}';
     v_total bigint;
     v_event_ids integer[];
-    v_reasons text[];
-    v_ranked_count integer;
+    v_places integer[];
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
     RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
@@ -50,7 +49,6 @@ BEGIN
         RETURN;
     END IF;
     v_language := recommender.choose_language(v_account.language, p_languages);
-    v_templates := recommender.templates_for(v_language);
     IF p_tags IS NOT NULL THEN
         v_tag_ids := ARRAY(
             SELECT t.tag_id FROM recommender.source_tags AS t
@@ -65,6 +63,14 @@ BEGIN
         );
     END IF;
     v_sort := recommender._choose_sort(p_user_id, v_account.role, p_sort);
+    IF v_sort = 'recommended' THEN
+        v_ranked := ARRAY(
+            SELECT r
+            FROM recommender.ranked_events AS r
+            WHERE r.user_id = p_user_id
+            ORDER BY r.rank
+        );
+    END IF;
 
     WITH matching_events AS MATERIALIZED (
         SELECT
@@ -105,65 +111,55 @@ BEGIN
             )
     ),
 
+    -- Grouped, not joined: whatever the estimates, this is one hash of the events.
     page_events AS (
         SELECT
-            m.event_id,
-            m.start_time,
-            r.rank,
-            r.reason
-        FROM matching_events AS m
-        LEFT JOIN recommender.ranked_events AS r
-            ON r.event_id = m.event_id AND r.user_id = p_user_id AND v_sort = 'recommended'
-        ORDER BY r.rank, m.start_time, m.event_id
+            x.event_id,
+            min(x.start_time) AS start_time,
+            min(x.place) AS place
+        FROM (
+            SELECT
+                m.event_id,
+                m.start_time,
+                NULL::bigint AS place
+            FROM matching_events AS m
+            UNION ALL
+            SELECT
+                r.event_id,
+                NULL AS start_time,
+                r.ordinality AS place
+            FROM unnest(v_ranked) WITH ORDINALITY AS r
+        ) AS x
+        GROUP BY x.event_id
+        HAVING bool_or(x.start_time IS NOT NULL)
+        ORDER BY min(x.place), min(x.start_time), x.event_id
         LIMIT p_page_size
         OFFSET (p_page - 1)::bigint * p_page_size
     )
 
     SELECT
         (SELECT count(*) FROM matching_events),
-        array_agg(p.event_id ORDER BY p.rank, p.start_time, p.event_id),
-        array_agg(p.reason ORDER BY p.rank, p.start_time, p.event_id),
-        count(p.rank)
-    INTO v_total, v_event_ids, v_reasons, v_ranked_count
+        coalesce(array_agg(p.event_id ORDER BY p.place, p.start_time, p.event_id), '{}'),
+        coalesce(array_agg(p.place ORDER BY p.place) FILTER (WHERE p.place IS NOT NULL), '{}')
+    INTO v_total, v_event_ids, v_places
     FROM page_events AS p;
 
-    RETURN QUERY
-    SELECT
+    RETURN QUERY SELECT
         200,
         json_build_object('Content-Language', v_language),
         json_build_object(
-            'items', coalesce(
-                json_agg(
-                    recommender._event_json(
-                        c,
-                        recommender._reason_near(
-                            v_templates,
-                            p.reason,
-                            recommender.normalize_text(c.city) = v_account.city,
-                            c.city
-                        )
-                    )
-                    ORDER BY p.place
-                ),
-                '[]'
+            'items', recommender._event_items(
+                v_event_ids,
+                recommender._word_reasons(
+                    ARRAY(SELECT v_ranked[p.place] FROM unnest(v_places) AS p (place)),
+                    v_account.city, v_language, recommender.templates_for(v_language)
+                )
             ),
             'total', v_total,
             'page', p_page,
             'page_size', p_page_size,
             'sort', v_sort
-        )
-    FROM unnest(
-        v_event_ids,
-        recommender._localize_reasons(
-            p_user_id, v_event_ids[:v_ranked_count], v_reasons[:v_ranked_count], v_language
-        )
-    ) WITH ORDINALITY AS p (event_id, reason, place)
-    CROSS JOIN LATERAL (
-        SELECT ec.*
-        FROM recommender.event_cards AS ec
-        WHERE ec.id = p.event_id
-        OFFSET 0
-    ) AS c;
+        );
 END;
 $$;
 

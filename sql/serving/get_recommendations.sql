@@ -25,16 +25,10 @@ BEGIN
     SELECT
         200,
         json_build_object('Content-Language', v_language),
-        coalesce(
-            json_agg(recommender._event_json(c, p.reason) ORDER BY p.place), '[]'
+        recommender._event_items(
+            array_agg(p.event_id ORDER BY p.place), array_agg(p.reason ORDER BY p.place)
         )
-    FROM recommender.pick_events(p_user_id, 10, v_language) AS p
-    CROSS JOIN LATERAL (
-        SELECT ec.*
-        FROM recommender.event_cards AS ec
-        WHERE ec.id = p.event_id
-        OFFSET 0
-    ) AS c;
+    FROM recommender.pick_events(p_user_id, 10, v_language) AS p;
 END;
 $$;
 

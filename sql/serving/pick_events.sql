@@ -20,6 +20,7 @@ DECLARE
     v_blocked integer[];
     v_hidden_tag_ids integer[] := recommender._hidden_tag_ids(p_user_id);
     v_excluded integer[];
+    v_ranked recommender.ranked_events[];
     v_event_ids integer[] := '{}';
     v_reasons text[] := '{}';
     v_listed_count integer := 0;
@@ -48,12 +49,8 @@ BEGIN
     );
 
     IF EXISTS (SELECT FROM recommender.fresh_lists AS f WHERE f.user_id = p_user_id) THEN
-        SELECT
-            coalesce(array_agg(x.event_id ORDER BY x.rank), '{}'),
-            coalesce(array_agg(x.reason ORDER BY x.rank), '{}')
-        INTO v_event_ids, v_reasons
-        FROM (
-            SELECT r.rank, r.event_id, r.reason
+        v_ranked := ARRAY(
+            SELECT r
             FROM recommender.ranked_events AS r
             WHERE
                 r.user_id = p_user_id
@@ -61,10 +58,11 @@ BEGIN
                 AND coalesce(r.organizer_id <> ALL (v_blocked), true)
             ORDER BY r.rank
             LIMIT p_limit
-        ) AS x;
-        v_reasons := recommender._localize_reasons(
-            p_user_id, v_event_ids, v_reasons, v_language
         );
+        v_event_ids := ARRAY(
+            SELECT r.event_id FROM unnest(v_ranked) AS r ORDER BY r.rank
+        );
+        v_reasons := recommender._word_reasons(v_ranked, v_city, v_language, v_templates);
     END IF;
     v_listed_count := cardinality(v_event_ids);
 
@@ -72,7 +70,12 @@ BEGIN
         SELECT
             v_event_ids || array_agg(x.event_id ORDER BY x.place),
             v_reasons || array_agg(
-                replace(v_templates.tags, '%s', array_to_string(x.tags[1:3], ', '))
+                recommender._reason_near(
+                    v_templates,
+                    replace(v_templates.tags, '%s', array_to_string(x.tags[1:3], ', ')),
+                    x.city = v_city,
+                    x.city_name
+                )
                 ORDER BY x.place
             )
         INTO v_event_ids, v_reasons
@@ -83,8 +86,15 @@ BEGIN
     END IF;
 
     IF v_listed_count + v_tagged_count < p_limit THEN
-        SELECT v_event_ids || array_agg(x.event_id ORDER BY x.place)
-        INTO v_event_ids
+        SELECT
+            v_event_ids || array_agg(x.event_id ORDER BY x.place),
+            v_reasons || array_agg(
+                recommender._reason_near(
+                    v_templates, v_templates.popular, x.city = v_city, x.city_name
+                )
+                ORDER BY x.place
+            )
+        INTO v_event_ids, v_reasons
         FROM recommender._popular_events(
             p_limit - v_listed_count - v_tagged_count, v_excluded || v_event_ids, v_blocked
         ) AS x;
@@ -99,27 +109,8 @@ BEGIN
             WHEN p.place <= v_listed_count + v_tagged_count THEN 'tags'
             ELSE 'popular'
         END,
-        recommender._reason_near(
-            v_templates,
-            coalesce(
-                p.reason,
-                CASE WHEN p.place <= v_listed_count
-                    THEN v_templates.generic
-                    ELSE v_templates.popular
-                END
-            ),
-            e.city = v_city,
-            e.city_name
-        )
+        p.reason
     FROM unnest(v_event_ids, v_reasons) WITH ORDINALITY AS p (event_id, reason, place)
-    CROSS JOIN LATERAL (
-        SELECT
-            c.city,
-            c.city_name
-        FROM recommender.source_events AS c
-        WHERE c.event_id = p.event_id
-        OFFSET 0
-    ) AS e
     ORDER BY p.place;
 END;
 $$;

@@ -6,11 +6,16 @@ SELECT
     r.rank,
     r.event_id,
     r.reason,
-    e.organizer_id
+    e.organizer_id,
+    e.city,
+    e.city_name
 FROM public.user_recommendations AS r
 -- OFFSET 0 keeps the look-ups by key: joined flat, the planner may read all events.
 CROSS JOIN LATERAL (
-    SELECT c.organizer_id
+    SELECT
+        c.organizer_id,
+        c.city,
+        c.city_name
     FROM recommender.eligible_events AS c
     WHERE c.event_id = r.event_id
     OFFSET 0  -- noqa: AM09
