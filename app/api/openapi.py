@@ -1,0 +1,504 @@
+"""The OpenAPI 3.1 document of the API: every route, what it takes and every answer it gives."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from app.api.parameters import MAX_ID, MAX_TAGS, EventQuery
+
+Json = dict[str, Any]
+
+DESCRIPTION = """\
+Personalized event recommendations out of PostgreSQL.
+
+Who asks is told by a bearer token: a JWT signed with HS256 and the server's `SECRET_KEY`, whose
+claims `sub` (the user id) and `exp` are required. A token that is wrong is a 401 on every route
+under `/api/`, also where none is needed.
+
+Every error is an `application/problem+json` object (RFC 9457). Besides those listed, a path that
+does not exist is answered 404, a method that a path does not take 405, and a body larger than
+`MAX_BODY_BYTES` 413.
+
+Reasons are in the student's language, else in the best of `Accept-Language`, else in English.
+"""
+
+TEXT_WITHOUT_NUL = r"^[^\u0000]*$"
+TAG_LIST = rf"^[^,\u0000]{{0,100}}(,[^,\u0000]{{0,100}}){{0,{MAX_TAGS - 1}}}$"
+
+EXAMPLE_EVENT: Json = {
+    "id": 204,
+    "title": "Painting workshop at the old mill",
+    "description": "Bring nothing but time; paper and colours are there.",
+    "category": "Arts",
+    "start_time": "2026-12-04T17:00:00+00:00",
+    "end_time": "2026-12-04T19:00:00+00:00",
+    "city": "Cluj-Napoca",
+    "location": "The old mill",
+    "max_seats": 40,
+    "cover_url": None,
+    "owner_id": 12,
+    "owner_name": "Open Studio",
+    "tags": [{"id": 7, "name": "painting workshop"}, {"id": 9, "name": "street art"}],
+    "seats_taken": 22,
+    "recommendation_reason": "Your interests: painting workshop",
+    "status": "published",
+    "publish_at": None,
+}
+
+
+@cache
+def openapi_document() -> Json:
+    """Build the document; treat it as constant."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "eventrank",
+            "version": version("eventrank"),
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [
+            {"name": "events", "description": "What there is, and what is recommended"},
+            {"name": "personalization", "description": "What a student does not want to see"},
+            {"name": "operations", "description": "For monitoring and for people who build"},
+        ],
+        "paths": {
+            "/api/recommendations": {"get": _recommendations()},
+            "/api/events": {"get": _events()},
+            "/api/me/personalization": {"get": _personalization()},
+            **_exclusion("hidden-tags", "tag", "Tag"),
+            **_exclusion("blocked-organizers", "organizer", "Organizer"),
+            **_operations(),
+        },
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "scripts/issue_token.py makes one",
+                }
+            },
+            "schemas": _schemas(),
+            "responses": _responses(),
+        },
+    }
+
+
+def _recommendations() -> Json:
+    return {
+        "operationId": "getRecommendations",
+        "tags": ["events"],
+        "summary": "What a student is shown, best first",
+        "description": "Events of the student's list while it is fresh, then those that share tags"
+        " with interests and history, then popular ones: never one that has started, is full, that"
+        " the student is registered for or does not want to see, and as many as ten while there"
+        " are.",
+        "security": [{"bearer": []}],
+        "parameters": [_accept_language()],
+        "responses": {
+            "200": _answer(
+                "At most ten events, none twice",
+                {
+                    "type": "array",
+                    "maxItems": 10,
+                    "items": _reference("RecommendedEvent"),
+                },
+                [EXAMPLE_EVENT],
+                in_a_language=True,
+            ),
+            **_faults("401", "403", "500", "503"),
+        },
+    }
+
+
+def _events() -> Json:
+    page = {"items": [EXAMPLE_EVENT], "total": 1, "page": 1, "page_size": 20, "sort": "recommended"}
+    return {
+        "operationId": "getEvents",
+        "tags": ["events"],
+        "summary": "The events that match, a page at a time",
+        "description": "Published events, without a student's hidden tags and blocked organizers."
+        " `sort` changes their order and nothing else: recommended ones come first, the rest"
+        " follows by time. Whoever is no student with a fresh list is served by time. Unknown"
+        " parameters are ignored, and a blank one counts as not given.",
+        "security": [{}, {"bearer": []}],
+        "parameters": [*_query_parameters(), _accept_language()],
+        "responses": {
+            "200": _answer("One page of them", _reference("EventPage"), page, in_a_language=True),
+            **_faults("401", "403", "422", "500", "503"),
+        },
+    }
+
+
+def _query_parameters() -> list[Json]:
+    """Write the fields of EventQuery as parameters, and tags_csv beside tags."""
+    parameters = []
+    for name, field in EventQuery.model_json_schema()["properties"].items():
+        description = field.pop("description")
+        schema: Json = field["anyOf"][0] if "anyOf" in field else field
+        schema.pop("title", None)
+        for text in (schema, schema.get("items", {})):
+            if "maxLength" in text:
+                text["pattern"] = TEXT_WITHOUT_NUL
+        parameters.append(_query_parameter(name, description, schema))
+        if name == "tags":
+            parameters.append(
+                _query_parameter(
+                    "tags_csv",
+                    f"More tags, separated by commas; {MAX_TAGS} with those of tags, at most",
+                    {"type": "string", "pattern": TAG_LIST},
+                )
+            )
+    return parameters
+
+
+def _query_parameter(name: str, description: str, schema: Json) -> Json:
+    parameter: Json = {"name": name, "in": "query", "description": description, "schema": schema}
+    if schema["type"] == "array":
+        parameter |= {"style": "form", "explode": True}
+    return parameter
+
+
+def _accept_language() -> Json:
+    return {
+        "name": "Accept-Language",
+        "in": "header",
+        "description": "Languages for the reasons where the account names none, such as ro, en;q=0.5",
+        "schema": {"type": "string"},
+    }
+
+
+def _personalization() -> Json:
+    return {
+        "operationId": "getPersonalization",
+        "tags": ["personalization"],
+        "summary": "The tags a student hides and the organizers a student blocks",
+        "security": [{"bearer": []}],
+        "responses": {
+            "200": _answer(
+                "Both lists",
+                _reference("Personalization"),
+                {
+                    "hidden_tags": [{"id": 9, "name": "street art"}],
+                    "blocked_organizers": [
+                        {"id": 12, "org_name": "Open Studio", "full_name": "Ana Pop"}
+                    ],
+                },
+            ),
+            **_faults("401", "403", "500", "503"),
+        },
+    }
+
+
+def _exclusion(path: str, noun: str, schema: str) -> Json:
+    verbs = ("Hide", "Show") if noun == "tag" else ("Block", "Unblock")
+    example: Json = (
+        {"id": 9, "name": "street art"}
+        if noun == "tag"
+        else {"id": 12, "org_name": "Open Studio", "full_name": "Ana Pop"}
+    )
+    faults = _faults("401", "403", "404", "413", "500", "503")
+
+    def operation(verb: str, answers: Json) -> Json:
+        return {
+            "operationId": f"{verb.lower()}{noun.capitalize()}",
+            "tags": ["personalization"],
+            "summary": f"{verb} {'an' if noun == 'organizer' else 'a'} {noun}"
+            + (" again" if verb == "Show" else ""),
+            "description": "Repeating it is harmless. It counts from the next answer on.",
+            "security": [{"bearer": []}],
+            "responses": {**answers, **faults},
+        }
+
+    return {
+        f"/api/me/personalization/{path}/{{id}}": {
+            "parameters": [
+                {
+                    "name": "id",
+                    "in": "path",
+                    "required": True,
+                    "description": f"The {noun}'s id; what no id can be is answered 404",
+                    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+                    "example": example["id"],
+                }
+            ],
+            "post": operation(
+                verbs[0],
+                {"201": _answer(f"The {noun}, left out from now on", _reference(schema), example)},
+            ),
+            "delete": operation(
+                verbs[1], {"204": {"description": f"The {noun} is not left out (any more)"}}
+            ),
+        }
+    }
+
+
+def _operations() -> Json:
+    def operation(name: str, summary: str, responses: Json) -> Json:
+        return {
+            "get": {
+                "operationId": name,
+                "tags": ["operations"],
+                "summary": summary,
+                "security": [],
+                "responses": responses,
+            }
+        }
+
+    def page(description: str, media_type: str, schema: Json) -> Json:
+        return {"200": {"description": description, "content": {media_type: {"schema": schema}}}}
+
+    text = {"type": "string"}
+    ready = {
+        "status": "ready",
+        "database": "reachable",
+        "migrations": "current",
+        "active_model_version": "20261123-010203",
+        "reason": None,
+    }
+    return {
+        "/healthz": operation(
+            "getHealth",
+            "Whether the server runs; the database is not asked",
+            {"200": _answer("It does", _reference("Health"), {"status": "ok"})},
+        ),
+        "/readyz": operation(
+            "getReadiness",
+            "Whether the database can be served from",
+            {
+                "200": _answer("It can", _reference("Readiness"), ready),
+                **_faults("503"),
+            },
+        ),
+        "/metrics": operation(
+            "getMetrics", "Numbers for Prometheus", page("Its text format", "text/plain", text)
+        ),
+        "/openapi.json": operation(
+            "getOpenapi",
+            "This document",
+            page("OpenAPI 3.1", "application/json", {"type": "object"}),
+        ),
+        "/docs": operation(
+            "getDocs", "This document for people", page("A page", "text/html", text)
+        ),
+    }
+
+
+def _schemas() -> Json:
+    reason = {
+        "type": ["string", "null"],
+        "description": "Why it is recommended, for a reader; null where it is not",
+    }
+    event = _object(
+        {
+            "id": _id(),
+            "title": {"type": "string"},
+            "description": _or_null("string"),
+            "category": _or_null("string"),
+            "start_time": {"type": "string", "format": "date-time"},
+            "end_time": _or_null("string", format="date-time"),
+            "city": _or_null("string"),
+            "location": _or_null("string"),
+            "max_seats": _or_null(
+                "integer", minimum=0, description="How many may register; null is no limit"
+            ),
+            "cover_url": _or_null("string"),
+            "owner_id": _id("The organizer"),
+            "owner_name": _or_null(
+                "string", description="The organizer's organisation, else full name"
+            ),
+            "tags": {"type": "array", "items": _reference("Tag")},
+            "seats_taken": {"type": "integer", "minimum": 0},
+            "recommendation_reason": reason,
+            "status": {"type": "string"},
+            "publish_at": _or_null(
+                "string", format="date-time", description="When it became known; null is at once"
+            ),
+        }
+    )
+    return {
+        "Event": event,
+        "RecommendedEvent": {
+            "allOf": [
+                _reference("Event"),
+                {"type": "object", "properties": {"recommendation_reason": {"type": "string"}}},
+            ]
+        },
+        "EventPage": _object(
+            {
+                "items": {"type": "array", "maxItems": 100, "items": _reference("Event")},
+                "total": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Events that match, on all pages",
+                },
+                "page": {"type": "integer", "minimum": 1},
+                "page_size": {"type": "integer", "minimum": 1, "maximum": 100},
+                "sort": {
+                    "type": "string",
+                    "enum": ["time", "recommended"],
+                    "description": "The order they are in, whatever was asked for",
+                },
+            }
+        ),
+        "Tag": _object({"id": _id(), "name": {"type": "string"}}),
+        "Organizer": _object(
+            {"id": _id(), "org_name": _or_null("string"), "full_name": _or_null("string")}
+        ),
+        "Personalization": _object(
+            {
+                "hidden_tags": {"type": "array", "items": _reference("Tag")},
+                "blocked_organizers": {"type": "array", "items": _reference("Organizer")},
+            }
+        ),
+        "Health": _object({"status": {"type": "string", "enum": ["ok"]}}),
+        "Readiness": _object(
+            {
+                "status": {"type": "string", "enum": ["ready"]},
+                "database": {"type": "string", "enum": ["reachable"]},
+                "migrations": {"type": "string", "enum": ["current"]},
+                "active_model_version": _or_null("string"),
+                "reason": _or_null(
+                    "string", description="What serves instead while no model is active"
+                ),
+            }
+        ),
+        "Problem": _object(_problem_fields()),
+        "InvalidParameters": _object(
+            {
+                **_problem_fields(),
+                "errors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "Every parameter that is wrong",
+                    "items": _object(
+                        {
+                            "parameter": {"type": "string"},
+                            "detail": {"type": "string"},
+                            "value": {
+                                "type": "string",
+                                "maxLength": 80,
+                                "description": "What was given, shortened",
+                            },
+                        }
+                    ),
+                },
+            }
+        ),
+    }
+
+
+def _problem_fields() -> Json:
+    return {
+        "type": {"type": "string", "enum": ["about:blank"]},
+        "title": {"type": "string", "description": "The phrase of the status"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "What is wrong, for a person"},
+    }
+
+
+def _responses() -> Json:
+    def problem(status: int, description: str, detail: str, headers: Json | None = None) -> Json:
+        return {
+            "description": description,
+            **({"headers": headers} if headers else {}),
+            "content": {
+                "application/problem+json": {
+                    "schema": _reference("Problem"),
+                    "example": {
+                        "type": "about:blank",
+                        "title": HTTPStatus(status).phrase,
+                        "status": status,
+                        "detail": detail,
+                    },
+                }
+            },
+        }
+
+    invalid = problem(
+        422,
+        "Parameters are wrong; each is named",
+        "these parameters are wrong: page",
+    )
+    content = invalid["content"]["application/problem+json"]
+    content["schema"] = _reference("InvalidParameters")
+    content["example"]["errors"] = [
+        {
+            "parameter": "page",
+            "detail": "expected a whole number from 1 to 1000000000",
+            "value": "-1",
+        }
+    ]
+    return {
+        "401": problem(
+            401,
+            "No token where one is needed, or a token that is not valid (any more)",
+            "The token has expired.",
+            {"WWW-Authenticate": _header("Bearer, with the error where a token was sent")},
+        ),
+        "403": problem(
+            403,
+            "The account is not active, or not a student's where one is needed",
+            "this account is not active",
+        ),
+        "404": problem(404, "There is nothing with this id", "there is no tag 9"),
+        "413": problem(
+            413,
+            "The body is larger than MAX_BODY_BYTES; none is needed here",
+            "A body may have 1048576 bytes at most.",
+        ),
+        "422": invalid,
+        "500": problem(
+            500,
+            "A mistake of the server's, which its log explains",
+            "the request failed in the database; the server's log says why",
+        ),
+        "503": problem(
+            503,
+            "The database is away, too slow, read-only, or of another version",
+            "the database cannot be reached at the moment",
+            {"Retry-After": _header("Seconds after which to try again")},
+        ),
+    }
+
+
+def _answer(
+    description: str, schema: Json, example: object, *, in_a_language: bool = False
+) -> Json:
+    answer: Json = {
+        "description": description,
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
+    if in_a_language:
+        answer["headers"] = {"Content-Language": _header("The language of the reasons")}
+    return answer
+
+
+def _faults(*statuses: str) -> Json:
+    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _reference(schema: str) -> Json:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _object(properties: Json) -> Json:
+    """Describe an object that always has all of its fields."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _or_null(type_name: str, **more: Any) -> Json:
+    return {"type": [type_name, "null"], **more}
+
+
+def _id(description: str = "") -> Json:
+    field: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+    return field | ({"description": description} if description else {})
