@@ -114,14 +114,22 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         # Read now: these are the files the process was started from.
-        newest_migration = read_migrations(MIGRATIONS_DIR)[-1].name.rpartition("/")[2]
-        checksum = read_logic(SQL_DIR).checksum
+        self._version = ("", "")
+        self._trouble: str | None = None
+        try:
+            newest = read_migrations(MIGRATIONS_DIR)[-1].name.rpartition("/")[2]
+            self._version = (newest, read_logic(SQL_DIR).checksum)
+        except UserError as error:
+            self._trouble = f"the server cannot tell which schema it needs: {error}"
+            logger.warning(self._trouble)
         self._endpoint = SqlEndpoint(
-            database, "get_readiness($1, $2)", lambda _scope: (newest_migration, checksum)
+            database, "get_readiness($1, $2)", lambda _scope: self._version
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the database; whatever is wrong with it, the server is not ready."""
+        if self._trouble:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, self._trouble)
         try:
             await self._endpoint(scope, receive, send)
         except DatabaseFault as fault:
