@@ -18,6 +18,8 @@ from starlette.routing import Route
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import Database, DatabaseFault
+from app.api.documentation import documentation_routes
+from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
 from app.api.routes import SqlEndpoint, api_routes
@@ -77,6 +79,8 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
         routes=[
             *api_routes(database, authenticator),
             *_operations_routes(database, metrics),
+            *documentation_routes(),
+            *documentation_routes(),
             *extra_routes,
         ],
         middleware=middleware,
