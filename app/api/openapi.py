@@ -167,7 +167,7 @@ def _accept_language() -> Json:
     return {
         "name": "Accept-Language",
         "in": "header",
-        "description": "Languages for the reasons where the account names none, such as ro, en;q=0.5",
+        "description": "Languages for the reasons where the account names none: ro, en;q=0.5",
         "schema": {"type": "string"},
     }
 
