@@ -92,7 +92,7 @@ FROM (
     (
         'function',
         '_render_reasons',
-        ARRAY['integer', 'integer[]', 'recommender.reason_templates'],
+        ARRAY['recommender.ranked_events[]', 'recommender.reason_templates'],
         'sql/serving/_render_reasons.sql'
     ),
     (
@@ -405,4 +405,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-cf38a80d525ed9838dd5a9076a3bed8f4a087d2f9b048606301402860a9a80b2';
+873791f1c6421df5cc9bcfe1fccf2e080a71dbb5d8a4d63923cf78a46b2c66c3';

@@ -16,14 +16,11 @@ BEGIN
         WITH tag_lists AS (
             SELECT
                 l.event_id,
-                json_agg(
-                    json_build_object('id', t.tag_id, 'name', t.name)
-                    ORDER BY t.name COLLATE "C", t.tag_id
-                ) AS tags
+                json_agg(t ORDER BY t.name COLLATE "C", t.id) AS tags
             FROM recommender.source_tag_links AS l
             CROSS JOIN LATERAL (
                 SELECT
-                    st.tag_id,
+                    st.tag_id AS id,
                     st.name
                 FROM recommender.source_tags AS st
                 WHERE st.tag_id = l.tag_id

@@ -1,7 +1,7 @@
--- The reasons of a student's events in the language asked for, from the data as it is now.
+-- The reasons of a student's ranked events in the language asked for, from the data as it is now.
 
 CREATE OR REPLACE FUNCTION recommender._render_reasons(
-    p_user_id integer, p_event_ids integer[], p_templates recommender.reason_templates
+    p_ranked recommender.ranked_events[], p_templates recommender.reason_templates
 )
 RETURNS text[]
 LANGUAGE plpgsql
@@ -9,46 +9,66 @@ STABLE
 SET plan_cache_mode = 'force_generic_plan'
 SET jit = 'off'
 AS $$
+DECLARE
+    v_user_id integer := p_ranked[1].user_id;
 BEGIN
-    RETURN (
-        WITH matches AS (
+    RETURN ARRAY(
+        WITH profile AS MATERIALIZED (
             SELECT
-                ea.event_id,
-                ea.feature,
+                ua.feature,
                 ua.attribute,
                 ua.weight
             FROM recommender.user_attributes AS ua
-            INNER JOIN recommender.event_attributes AS ea
-                ON ea.feature = ua.feature AND ea.attribute = ua.attribute
             WHERE
-                ua.user_id = p_user_id
+                ua.user_id = v_user_id
                 AND ua.weight > 0
                 AND ua.feature IN ('overlap_interest_ratio', 'same_city')
-                AND ea.feature IN ('overlap_interest_ratio', 'same_city')
-                AND ea.event_id = ANY (p_event_ids)
         ),
 
-        facts AS (
+        interests AS (
             SELECT
-                m.event_id,
-                (array_agg(m.attribute ORDER BY m.weight DESC, m.attribute COLLATE "C")
-                    FILTER (WHERE m.feature = 'overlap_interest_ratio')
-                )[1:3] AS interests,
-                bool_or(m.feature = 'same_city' AND m.weight >= 0.5) AS is_near
-            FROM matches AS m
-            GROUP BY m.event_id
+                l.event_id,
+                u.attribute,
+                u.weight
+            FROM recommender.source_tag_links AS l
+            CROSS JOIN LATERAL (
+                SELECT st.tag
+                FROM recommender.source_tags AS st
+                WHERE st.tag_id = l.tag_id
+                OFFSET 0
+            ) AS t
+            INNER JOIN profile AS u
+                ON u.attribute = t.tag AND u.feature = 'overlap_interest_ratio'
+            WHERE l.event_id = ANY (ARRAY(SELECT r.event_id FROM unnest(p_ranked) AS r))
+            -- Two tags of an event may be the same text.
+            GROUP BY l.event_id, u.attribute, u.weight
+        ),
+
+        heaviest AS (
+            SELECT
+                i.event_id,
+                (array_agg(i.attribute ORDER BY i.weight DESC, i.attribute COLLATE "C"))[1:3]
+                    AS interests
+            FROM interests AS i
+            GROUP BY i.event_id
         )
 
-        SELECT array_agg(
-            recommender.reason_text(p_templates, f.interests, f.is_near) ORDER BY e.place
+        SELECT recommender.reason_text(
+            p_templates,
+            h.interests,
+            EXISTS (
+                SELECT FROM profile AS u
+                WHERE u.feature = 'same_city' AND u.attribute = r.city AND u.weight >= 0.5
+            )
         )
-        FROM unnest(p_event_ids) WITH ORDINALITY AS e (event_id, place)
-        LEFT JOIN facts AS f ON f.event_id = e.event_id
+        FROM unnest(p_ranked) WITH ORDINALITY AS r
+        LEFT JOIN heaviest AS h ON h.event_id = r.event_id
+        ORDER BY r.ordinality
     );
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._render_reasons(
-    integer, integer[], recommender.reason_templates
+    recommender.ranked_events[], recommender.reason_templates
 ) IS
-'One reason for each of the events, in their order, by the rule of recommender.reason_text from the student''s attributes at recommender.as_of(). NULL for no events.';
+'One reason for each of a student''s ranked events, in their order, by the rule of recommender.reason_text from the student''s attributes at recommender.as_of(): what a rescore at this moment would write in that language.';

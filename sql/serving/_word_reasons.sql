@@ -18,11 +18,7 @@ BEGIN
     IF p_language IS DISTINCT FROM (
         SELECT l.language FROM public.recommendation_lists AS l WHERE l.user_id = v_user_id
     ) THEN
-        v_rendered := recommender._render_reasons(
-            v_user_id,
-            ARRAY(SELECT r.event_id FROM unnest(p_ranked) WITH ORDINALITY AS r ORDER BY r.ordinality),
-            p_templates
-        );
+        v_rendered := recommender._render_reasons(p_ranked, p_templates);
     END IF;
     RETURN ARRAY(
         SELECT recommender._reason_near(

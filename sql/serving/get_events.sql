@@ -24,7 +24,6 @@ STABLE
 ROWS 1
 SET plan_cache_mode = 'force_generic_plan'
 SET jit = 'off'
-SET timezone = 'UTC'
 AS $$
 DECLARE
     v_account recommender.source_users;
