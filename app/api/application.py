@@ -19,7 +19,6 @@ from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import Database, DatabaseFault
 from app.api.documentation import documentation_routes
-from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
 from app.api.routes import SqlEndpoint, api_routes
