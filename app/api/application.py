@@ -79,7 +79,6 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
             *api_routes(database, authenticator),
             *_operations_routes(database, metrics),
             *documentation_routes(),
-            *documentation_routes(),
             *extra_routes,
         ],
         middleware=middleware,
