@@ -64,12 +64,9 @@ class Site:
         headers = {} if user is None else {"Authorization": f"Bearer {token(user)}"}
         if languages is not None:
             headers["Accept-Language"] = languages
-        return self.server.client.request(
-            method,
-            path,
-            headers=headers,
-            params={name: value for name, value in parameters.items() if value is not None},  # type: ignore[misc]
-        )
+        given: Any = {name: value for name, value in parameters.items() if value is not None}
+        # Given {}, httpx takes away the parameters that are in the path.
+        return self.server.client.request(method, path, headers=headers, params=given or None)
 
     def recommendations(self, user: int, languages: str | None = None) -> list[Json]:
         answer = self.ask("/api/recommendations", user, languages=languages)
