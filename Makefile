@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train demo test lint fmt check docs bench clean
+.PHONY: help setup db stop psql migrate population load train serve demo test lint fmt check docs bench clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -53,8 +53,12 @@ load: ## Load a folder of CSV files (DIR=path/to/folder)
 train: migrate ## Train a model and write every student's list
 	@$(BIN)/python scripts/recompute_recommendations_ml.py
 
-demo: setup ## From nothing to ranked lists: database, population, training, lists
-	@$(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
+serve: migrate ## Serve the HTTP API on HOST=127.0.0.1 PORT=8000, with the demo's key unless SECRET_KEY
+	@SECRET_KEY="$${SECRET_KEY:-$$(cat .data/secret_key 2>/dev/null || true)}" \
+	  exec $(BIN)/python -m app
+
+demo: setup ## From nothing to answers: database, population, training, lists, HTTP on 127.0.0.1:8000
+	@exec $(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
 
 test: setup ## Run all tests on a real PostgreSQL
 	@$(BIN)/python -m pytest

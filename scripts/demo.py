@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
-"""From nothing to ranked lists: schema, a synthetic population, a trained model, lists."""
+"""From nothing to answers: schema, a synthetic population, a trained model, lists, the server."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.__main__ import listen, url_of
+from app.api.settings import read_server_settings
 from app.arguments import whole_number
 from app.console import UserError, console, print_result, run
 from app.database import configured_url, connect, database_url, describe_url
+from app.tokens import issue_token, make_secret_key, secret_key
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
 SCRIPTS = Path(__file__).resolve().parent
+TOKEN_HOURS = 24
 
 SUMMARY = """
 SELECT
@@ -62,7 +67,15 @@ try next:
     SELECT recommender.score_user(STUDENT, 50);     -- refresh one student's list now
     CALL recommender.score_all(50);           -- rescore everybody in SQL
   make train    train again and rewrite all lists
+  make serve    serve the HTTP API
   make help     everything else"""
+
+REQUESTS = """
+as student STUDENT, for TOKEN_HOURS hours (another one: python scripts/issue_token.py --user-id …):
+  curl -H 'Authorization: Bearer TOKEN' SERVER/api/recommendations
+  curl -H 'Authorization: Bearer TOKEN' 'SERVER/api/events?sort=recommended&page_size=5'
+in a browser: SERVER/docs
+"""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -77,12 +90,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--events", type=whole_number(2, 1_000_000), default=300, help="default: %(default)s"
     )
+    parser.add_argument(
+        "--no-serve", action="store_true", help="end when the lists are there, without a server"
+    )
     return parser.parse_args(arguments)
 
 
 async def main() -> int:
     """Run the command."""
     options = parse_arguments()
+    server_url = None if options.no_serve else _find_place()
     _step("migrate.py")
     connection = await connect()
     try:
@@ -96,10 +113,45 @@ async def main() -> int:
                 f"--events={options.events}",
             )
         _step("recompute_recommendations_ml.py")
-        await _print_summary(connection)
+        student = await _print_summary(connection)
     finally:
         await connection.close()
+    if server_url:
+        _serve(server_url, student)
     return 0
+
+
+def _find_place() -> str:
+    """Give the address to serve on, before minutes of work end at a port that is taken."""
+    if not os.environ.get("SECRET_KEY", "").strip():
+        make_secret_key()
+    os.environ["SECRET_KEY"] = secret_key()
+    settings = read_server_settings()
+    listeners = listen(settings.host, settings.port)
+    url = url_of(listeners[0])
+    # Where PORT is 0, the one found now.
+    os.environ["PORT"] = str(listeners[0].getsockname()[1])
+    for listener in listeners:
+        listener.close()
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def _serve(url: str, student: int) -> NoReturn:
+    """Say what to ask, and become the server."""
+    token = issue_token(student, TOKEN_HOURS, secret_key())
+    console.rule("[bold]python -m app", align="left")
+    for line in (
+        REQUESTS.replace("TOKEN_HOURS", str(TOKEN_HOURS))
+        .replace("STUDENT", str(student))
+        .replace("TOKEN", token)
+        .replace("SERVER", url)
+        .strip()
+        .split("\n")
+    ):
+        print_result(line)
+    console.print("Ctrl-C ends the server")
+    os.chdir(SCRIPTS.parent)
+    os.execv(sys.executable, [sys.executable, "-m", "app"])
 
 
 def _step(script: str, *arguments: str) -> None:
@@ -110,7 +162,8 @@ def _step(script: str, *arguments: str) -> None:
         raise UserError(f"scripts/{script} failed; the demo stops here")
 
 
-async def _print_summary(connection: Connection[Record]) -> None:
+async def _print_summary(connection: Connection[Record]) -> int:
+    """Say what there is, and give the student whose list is shown."""
     summary = await connection.fetchrow(SUMMARY)
     rows = await connection.fetch(EXAMPLE_LIST)
     assert summary is not None
@@ -138,14 +191,15 @@ async def _print_summary(connection: Connection[Record]) -> None:
         for row in rows:
             table.add_row(str(row["rank"]), row["title"], f"{row['score']:.3f}", row["reason"])
         console.print(table)
-    _print_next_steps(rows)
+    student: int = rows[0]["user_id"] if rows else 1
+    _print_next_steps(student)
+    return student
 
 
-def _print_next_steps(rows: list[Record]) -> None:
-    user_id = rows[0]["user_id"] if rows else 1
+def _print_next_steps(student: int) -> None:
     where = describe_url(database_url()) if configured_url() else "the embedded PostgreSQL"
     for line in (
-        NEXT_STEPS.replace("WHERE_IT_IS", where).replace("STUDENT", str(user_id)).split("\n")
+        NEXT_STEPS.replace("WHERE_IT_IS", where).replace("STUDENT", str(student)).split("\n")
     ):
         print_result(line)
 
