@@ -28,6 +28,10 @@ OUTDATED = ("0A000", "26000", "40", "42703", "42883", "42P01", "42P05", "3F000",
 """The statement did nothing, and may well succeed if it is sent again: sql/ was re-applied
 meanwhile (plans and look-ups of what is gone), or two transactions got into each other's way."""
 
+CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises of its own; InternalClientError, too, where a statement meets the server's
+goodbye."""
+
 LOST = ("08", "57P01", "57P02", "57P05")
 """The connection ended; whether the statement was carried out is unknown."""
 
@@ -89,7 +93,7 @@ class Database:
         try:
             async with asyncio.timeout(seconds or self.timeout_seconds):
                 row = await self._try_twice(statement, arguments, is_read=is_read)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (TimeoutError, asyncpg.PostgresError, *CLIENT_ERRORS) as error:
             raise self._fault(error) from None
         if row is None:
             raise self._fault(asyncpg.NoDataFoundError("the statement gave no row"))
@@ -100,7 +104,7 @@ class Database:
         try:
             async with asyncio.timeout(seconds), self.connection() as connection:
                 return await connection.fetch(statement)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (TimeoutError, asyncpg.PostgresError, *CLIENT_ERRORS) as error:
             raise self._fault(error) from None
 
     @asynccontextmanager
@@ -153,7 +157,7 @@ class Database:
             else:
                 self.pool.release(connection)
             raise _Failed(error) from None
-        except (asyncpg.InterfaceError, OSError) as error:
+        except CLIENT_ERRORS as error:
             self.pool.discard(connection)
             raise _Failed(error) from None
         except BaseException:
