@@ -98,6 +98,24 @@ def test_without_a_list_tags_of_the_profile_come_first_and_popular_events_follow
     assert site.recommended(ana) == [tagged, crowded, soon]
 
 
+def test_more_shared_tags_come_first_then_what_starts_first(site: Site) -> None:
+    world = World()
+    club, ana = world.organizer(), world.student(interests=["rock", "jazz", "folk"])
+    one = world.event(club, tags=["rock", "chess", "opera"], starts=days(1))
+    late_one = world.event(club, tags=["folk"], starts=days(2))
+    two = world.event(club, tags=["jazz", "rock"], starts=days(8))
+    # Three rows, but one tag.
+    spelled = world.event(club, tags=["folk ", "FOLK", "Folk"], starts=days(3))
+    three = world.event(club, tags=["jazz", "folk", "rock"], starts=days(9))
+    site.write(world)
+    assert site.recommended(ana) == [three, two, one, late_one, spelled]
+    assert reasons(site, ana)[:3] == [
+        "Like what you follow: folk, jazz, rock",
+        "Like what you follow: jazz, rock",
+        "Like what you follow: rock",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["registration", "favorite", "click"])
 def test_without_a_list_tags_of_the_history_count_like_those_of_the_profile(
     site: Site, kind: str
@@ -181,6 +199,12 @@ def test_a_list_counts_until_its_age_is_beyond_the_maximum(site: Site) -> None:
     site.write(world)
     assert site.recommended(ana) == ranked
     world, ana, _, unranked = listed_world(at=-(DAY_SECONDS + 1) * SECOND)
+    site.write(world)
+    assert site.recommended(ana) == unranked
+
+
+def test_a_list_of_a_later_moment_does_not_count_yet(site: Site) -> None:
+    world, ana, _, unranked = listed_world(at=MICROSECOND)
     site.write(world)
     assert site.recommended(ana) == unranked
 
@@ -453,6 +477,22 @@ def test_a_reason_of_the_list_is_served_as_it_was_written(site: Site) -> None:
     assert reasons(site, ana) == ["Because we say so"]
 
 
+def test_a_list_in_no_known_language_is_told_again(site: Site) -> None:
+    world, ana = reasoned_world("en")
+    world.recommend(ana, 2, reason="Recommandé pour vous", language=None)
+    site.write(world)
+    assert reasons(site, ana) == IN_ENGLISH
+
+
+def test_an_item_of_the_list_without_a_reason_gets_a_general_one(site: Site) -> None:
+    world = World()
+    club, ana = world.organizer(), world.student()
+    world.recommend(ana, world.event(club))
+    site.write(world)
+    site.execute("UPDATE user_recommendations SET reason = NULL")
+    assert reasons(site, ana) == ["Recommended for you"]
+
+
 @pytest.mark.parametrize(("language", "near"), [("en", "Near you"), ("ro", "În apropiere")])
 def test_that_an_event_is_near_is_said_once_with_its_city(
     site: Site, language: str, near: str
@@ -625,6 +665,18 @@ def test_recommendations_can_only_be_read(site: Site, method: str) -> None:
     answer = site.ask("/api/recommendations", 1, method=method)
     assert_problem(answer, 405)
     assert "GET" in answer.headers["allow"].split(", ")
+
+
+@pytest.mark.parametrize("path", ["/api/recommendations", "/api/events"])
+def test_only_the_head_of_an_answer_can_be_asked_for(site: Site, path: str) -> None:
+    world = World()
+    ana = world.student()
+    world.event(world.organizer())
+    site.write(world)
+    whole, head = site.ask(path, ana), site.ask(path, ana, method="HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert site.recommended(ana) == [1]
 
 
 def test_answers_are_kept_by_nobody_else(site: Site) -> None:
