@@ -405,4 +405,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-873791f1c6421df5cc9bcfe1fccf2e080a71dbb5d8a4d63923cf78a46b2c66c3';
+b8ee5506063be53f143a1eb520408e967c0324a67bf4f3f70b866ba27041bd03';

@@ -41,6 +41,7 @@ DECLARE
     v_total bigint;
     v_event_ids integer[];
     v_places integer[];
+    v_reasons text[];
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
     RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
@@ -143,17 +144,18 @@ BEGIN
     INTO v_total, v_event_ids, v_places
     FROM page_events AS p;
 
+    IF cardinality(v_places) > 0 THEN
+        v_reasons := recommender._word_reasons(
+            ARRAY(SELECT v_ranked[p.place] FROM unnest(v_places) AS p (place) ORDER BY p.place),
+            v_account.city, v_language, recommender.templates_for(v_language)
+        );
+    END IF;
+
     RETURN QUERY SELECT
         200,
         json_build_object('Content-Language', v_language),
         json_build_object(
-            'items', recommender._event_items(
-                v_event_ids,
-                recommender._word_reasons(
-                    ARRAY(SELECT v_ranked[p.place] FROM unnest(v_places) AS p (place)),
-                    v_account.city, v_language, recommender.templates_for(v_language)
-                )
-            ),
+            'items', recommender._event_items(v_event_ids, v_reasons),
             'total', v_total,
             'page', p_page,
             'page_size', p_page_size,
