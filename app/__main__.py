@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import socket
 import sys
@@ -80,7 +81,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
         for listener in sockets:
             listener.close()
         raise UserError(
-            f"cannot listen on {where}: {(error.strerror or str(error)).lower()};"
+            f"cannot listen on {where}: {_reason(error)};"
             " choose another HOST or PORT, or stop what listens there"
         ) from None
     return sockets
@@ -90,6 +91,13 @@ def url_of(listener: socket.socket) -> str:
     """Give the address under which a browser finds the server."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    """Give the system's words without Python's; those of a name that is not found are others."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return str(error.strerror or error).lower()
+    return os.strerror(error.errno).lower()
 
 
 def _warn_of_short_secret() -> None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("eventrank.database")
 
-SESSION = {"application_name": "eventrank server", "timezone": "UTC"}
-"""What PgBouncer accepts, too."""
+SESSION = {"application_name": "eventrank server", "client_encoding": "UTF8", "timezone": "UTC"}
+"""What PgBouncer accepts, too. asyncpg by itself calls the encoding 'utf-8': PgBouncer takes that
+for another one than the server's UTF8, and sends a SET before every statement."""
 
 OUTDATED = ("0A000", "26000", "40", "42703", "42883", "42P01", "42P05", "3F000", "XX000")
 """The statement did nothing, and may well succeed if it is sent again: sql/ was re-applied
