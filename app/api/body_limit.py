@@ -31,17 +31,21 @@ class BodyLimit:
                         return
                 elif name == b"transfer-encoding":
                     body = await self._read(receive)
+                    if body is None:
+                        return
                     if len(body) > self._max_bytes:
                         await self._refuse(scope, receive, send)
                         return
                     receive = _replay(bytes(body), receive)
         await self._app(scope, receive, send)
 
-    async def _read(self, receive: Receive) -> bytearray:
-        """Read the body, or the beginning of one that is too long."""
+    async def _read(self, receive: Receive) -> bytearray | None:
+        """Read the body, or the beginning of one that is too long; None when the client left."""
         body, is_more = bytearray(), True
         while is_more and len(body) <= self._max_bytes:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
             body += message.get("body", b"")
             is_more = message.get("more_body", False)
         return body

@@ -1,0 +1,91 @@
+"""How large a body may be, however its length is said."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.api.body_limit import BodyLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import Message, Receive, Scope, Send
+
+LIMIT = 10
+CHUNKED = [(b"transfer-encoding", b"chunked")]
+
+
+class Conversation:
+    """One request as a server passes it on, to an application that reads the whole body."""
+
+    def __init__(self, headers: list[tuple[bytes, bytes]], chunks: Iterable[bytes]) -> None:
+        self.headers = headers
+        self.left = list(chunks)
+        self.body: bytes | None = None
+        """What the application has read, if it was called."""
+        self.breaks_off = False
+        self.status = 0
+
+    def run(self) -> Conversation:
+        scope = {"type": "http", "path": "/api/x", "method": "POST", "headers": self.headers}
+        asyncio.run(BodyLimit(self.application, LIMIT)(scope, self.receive, self.send))
+        return self
+
+    async def application(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        body, is_more = b"", True
+        while is_more:
+            message = await receive()
+            body += message["body"]
+            is_more = message["more_body"]
+        self.body = body
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive(self) -> Message:
+        if not self.left:
+            return {"type": "http.disconnect"}
+        chunk = self.left.pop(0)
+        return {
+            "type": "http.request",
+            "body": chunk,
+            "more_body": bool(self.left) or self.breaks_off,
+        }
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+
+
+@pytest.mark.parametrize("length", [0, 1, LIMIT])
+def test_a_body_up_to_the_limit_passes(length: int) -> None:
+    body = b"x" * length
+    declared = Conversation([(b"content-length", b"%d" % length)], [body]).run()
+    assert (declared.status, declared.body) == (200, body)
+    chunked = Conversation(CHUNKED, [*(b"x" for _ in range(length)), b""]).run()
+    assert (chunked.status, chunked.body) == (200, body)
+
+
+def test_a_longer_one_that_says_so_is_refused_unread() -> None:
+    conversation = Conversation([(b"content-length", b"%d" % (LIMIT + 1))], [b"x"]).run()
+    assert conversation.status == 413
+    assert conversation.body is None
+    assert conversation.left == [b"x"]
+
+
+def test_a_longer_one_in_chunks_is_refused_before_anything_reads_it() -> None:
+    conversation = Conversation(CHUNKED, [b"xx"] * 1000).run()
+    assert conversation.status == 413
+    assert conversation.body is None
+    assert len(conversation.left) == 1000 - LIMIT // 2 - 1, "no more was read than needed"
+
+
+def test_half_a_body_is_not_taken_for_a_whole_one_when_the_client_leaves() -> None:
+    conversation = Conversation(CHUNKED, [b"half"])
+    conversation.breaks_off = True
+    conversation.run()
+    assert conversation.body is None
+    assert conversation.status == 0
