@@ -78,8 +78,9 @@ fmt: setup ## Format Python and SQL in place, and renew the generated stamps
 
 check: lint test ## lint and test: what CI runs
 
-docs: migrate ## Renew docs/sql-api.md and the lineage picture from the database and sql/
+docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture from code
 	@$(BIN)/python scripts/write_sql_api.py
+	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
 bench: setup ## Measure the rescore and the HTTP server, small (minutes)

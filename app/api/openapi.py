@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from app.api.parameters import MAX_ID, MAX_TAGS, EventQuery
+from app.api.problems import TITLES
 
 Json = dict[str, Any]
 
@@ -411,7 +412,7 @@ def _responses() -> Json:
                     "schema": _reference("Problem"),
                     "example": {
                         "type": "about:blank",
-                        "title": HTTPStatus(status).phrase,
+                        "title": TITLES.get(status) or HTTPStatus(status).phrase,
                         "status": status,
                         "detail": detail,
                     },
