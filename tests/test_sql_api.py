@@ -23,7 +23,7 @@ SAYS_ENOUGH = re.compile(
     | rank | reason | model_version | feature_names | bias | popularity | days_until | same_city
     | overlap_(interest|history)_ratio | category_match | organizer_match | top_n | as_of
     | .*_(hours|seconds|cap|type|value|key) | payload | attempts | locked_by | last_error
-    | checksum | kind | template | attended | seats_taken
+    | checksum | kind | template | attended | seats_taken | .*_name | location | cover_url | status
     """,
     re.VERBOSE,
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAPS = {"install.sql"}
 """Files of psql's \\ir lines."""
 
-TYPES_OF_OURS = re.compile(r"\b((?:[pv]_\w+|RETURNS)\s+(?:SETOF\s+)?)recommender\.\w+")
+TYPES_OF_OURS = re.compile(r"\b((?:[pv]_\w+|RETURNS)\s+(?:SETOF\s+)?)recommender\.\w+(\[\])?")
 """libpg_query knows no schema but public and pg_catalog; to the grammar every type is alike."""
 
 ERROR_LEVEL = 21
@@ -111,8 +111,12 @@ def test_every_function_is_called_by_a_test_or_by_another_object() -> None:
 
 def read_bodies(path: Path) -> list[dict[str, Any]]:
     text = path.read_text(encoding="utf-8")
-    bodies: list[dict[str, Any]] = parse_plpgsql(TYPES_OF_OURS.sub(r"\1record", text))
+    bodies: list[dict[str, Any]] = parse_plpgsql(TYPES_OF_OURS.sub(as_builtin, text))
     return bodies
+
+
+def as_builtin(match: re.Match[str]) -> str:
+    return match[1] + ("text[]" if match[2] else "record")
 
 
 def raised(node: object) -> Iterator[dict[str, Any]]:

@@ -67,4 +67,4 @@ FROM public.recommender_models AS m
 WHERE m.is_active;
 
 COMMENT ON VIEW recommender.gauges IS
-'One row is one number as monitoring reads it: its Prometheus name, labels (a JSON object of texts, {} for none), value (counts, or seconds at recommender.as_of()) and what it means. Reads the headers of all lists once.';
+'One row is one number as monitoring reads it: its Prometheus name, labels (a JSON object of texts, {} for none), value (counts, or seconds at recommender.as_of()) and help, what it means. Reads the headers of all lists once.';

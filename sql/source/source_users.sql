@@ -12,4 +12,4 @@ SELECT
 FROM public.users AS u;
 
 COMMENT ON VIEW recommender.source_users IS
-'One row is one account: its role (student, organizer or organizator, admin), whether it is active, normalised language preference and home city, and names (NULL: none given). Adaptation point.';
+'One row is one account: its role (student, organizer or organizator, admin), whether it is active, normalised language preference and home city, and names, full_name and org_name (NULL: none given). Adaptation point.';
