@@ -346,6 +346,27 @@ def test_a_rebuild_before_the_events_are_prepared_leaves_the_run_at_its_moment(
     assert run(connection.fetchval("SELECT count(*) FROM pg_temp.scoring_postings")) > 0
 
 
+def test_an_event_that_the_twins_do_not_know_yet_waits_for_the_next_run(
+    connection: Connection, run: Run
+) -> None:
+    world = small_world(1)
+    world.event(1, tags=["jazz"], deleted=days(-1))
+    world.rows["recommender_models"][0]["weights"] = [0, 9.0, 0, 0, 0, 0, 0, 1]
+    run(world.write(connection))
+    brought_back = EVENTS + 1
+    run_id = run(connection.fetchval("SELECT (recommender.start_run(20)).id"))
+    run(connection.execute("SELECT recommender._refresh_for_run($1)", run_id))
+    run(connection.execute("UPDATE events SET deleted_at = NULL"))
+    run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
+    run(connection.execute("SELECT recommender.score_students($1, 1, 1)", run_id))
+    # Scored without its tag it would come last.
+    assert brought_back not in read(run, connection)[1]["event_ids"]
+    run(connection.execute("CALL recommender.score_all(20)"))
+    expected = run(connection.fetch("SELECT event_id FROM recommender.rank_events(1, 20)"))
+    assert read(run, connection)[1]["event_ids"] == [row["event_id"] for row in expected]
+    assert brought_back in read(run, connection)[1]["event_ids"]
+
+
 def test_a_rebuild_for_another_moment_waits_for_a_batch_and_the_next_batch_rebuilds(
     connection: Connection, opened: Open, run: Run
 ) -> None:

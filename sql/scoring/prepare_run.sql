@@ -45,6 +45,11 @@ BEGIN
                 e.seats_taken, e.start_time, v_run.as_of
             ) AS base
         FROM recommender.eligible_events AS e
+        -- Published or brought back since the twins were built, it would be scored without its
+        -- attributes: it waits for the next run. Some events have none.
+        WHERE
+            e.event_id IN (SELECT a.event_id FROM recommender.event_attributes_snapshot AS a)
+            OR e.event_id NOT IN (SELECT a.event_id FROM recommender.event_attributes AS a)
     ) AS b
     ORDER BY base_rank;
     GET DIAGNOSTICS v_event_count = ROW_COUNT;
