@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from app.database import describe_url, normalized_url
 from app.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 IMAGE = "postgres:18"
 TEMPORARY_PREFIX = "eventrank-tests-"
@@ -105,23 +105,27 @@ def _engine_trouble() -> str | None:
 
 def start_embedded() -> ChosenServer:
     """Start the embedded server in a temporary directory that goes with the run."""
+    resources = ExitStack()
+    server = resources.enter_context(own_server())
+    return ChosenServer(
+        server.url("postgres"), f"embedded, programs of {server.bin_dir}", resources=resources
+    )
+
+
+@contextmanager
+def own_server(**settings: str) -> Iterator[EmbeddedServer]:
+    """Start an embedded server in a temporary directory; both go with the block."""
     remove_abandoned()
     directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
-    resources = ExitStack()
-    resources.callback(shutil.rmtree, directory, ignore_errors=True)
-    owner = os.open(directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
-    resources.callback(os.close, owner)
-    fcntl.flock(owner, fcntl.LOCK_EX)
-    server = EmbeddedServer(directory / "postgres", settings=FAST_SETTINGS)
-    resources.callback(server.stop)
-    try:
+    with ExitStack() as resources:
+        resources.callback(shutil.rmtree, directory, ignore_errors=True)
+        owner = os.open(directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+        resources.callback(os.close, owner)
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        server = EmbeddedServer(directory / "postgres", settings=FAST_SETTINGS | settings)
+        resources.callback(server.stop)
         server.start()
-        return ChosenServer(
-            server.url("postgres"), f"embedded, programs of {server.bin_dir}", resources=resources
-        )
-    except BaseException:
-        resources.close()
-        raise
+        yield server
 
 
 def remove_abandoned() -> None:
