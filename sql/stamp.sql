@@ -405,4 +405,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e79e2b7eee348ffbbba7be996febd1659b0e139d5a6dd8d802f00550f91b5ba4';
+000af7ca620d80d93adaabef1695f89f77e3139f45cfc37c740d4f13df864276';

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.worlds import AS_OF, MICROSECOND, NOW, World, days, hours, open_session
+from tests.support.random_worlds import worlds
+from tests.support.worlds import AS_OF, World, days, hours, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,100 +74,6 @@ FROM recommender.explain($1, $2) AS x
 """
 
 # Worlds
-
-
-TAGS = ["rock", "Rock ", "jazz", "folk", "\u00a0", "șah", "ȘAH"]
-CITIES = [None, "Cluj", " cluj", "Iași", "Sibiu", ""]
-CATEGORIES = [None, "Music", "music ", "games", "\t"]
-WEIGHTS = st.sampled_from([0.0, 0.0, 1.0, -1.0, 0.25, -0.7, 3.0, 0.001, -20.0, 700.0])
-AGES = st.sampled_from([days(-20_500), days(-40), hours(-72), hours(-1), NOW, days(2)])
-ODD_SCORES: st.SearchStrategy[float | str] = st.sampled_from(
-    [0, 1, 2.5, 5, 9.99, 10, 25, -3, 1e-300, "NaN", "Infinity"]
-)
-PAST = st.sampled_from([days(-40), days(-3), -MICROSECOND, NOW, MICROSECOND])
-KINDS = st.sampled_from(
-    ["impression", "click", "view", "dwell", "share", "favorite", "register", "unregister"]
-)
-METAS = st.sampled_from(
-    [
-        {"city": "Sibiu"},
-        {"city": "CLUJ", "category": "games"},
-        {"city": ["x"], "category": 3},
-        {"category": " MUSIC"},
-        None,
-    ]
-)
-
-
-Value = TypeVar("Value")
-
-
-def some(values: list[Value]) -> st.SearchStrategy[Value]:
-    return st.sampled_from(values)
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    world = World()
-    organizers = [world.organizer() for _ in range(draw(st.integers(1, 3)))]
-    events = [
-        world.event(
-            draw(some(organizers)),
-            tags=draw(st.lists(st.sampled_from(TAGS), max_size=4, unique=True)),
-            category=draw(st.sampled_from(CATEGORIES)),
-            city=draw(st.sampled_from(CITIES)),
-            starts=draw(st.sampled_from(STARTS)),
-            max_seats=draw(st.sampled_from([None, None, None, 1, 2, 0])),
-            status=draw(st.sampled_from(["published"] * 5 + ["draft"])),
-            publish=draw(st.sampled_from([days(-9), days(-9), None, NOW, MICROSECOND])),
-            deleted=draw(st.sampled_from([None, None, None, None, days(-1), days(1)])),
-        )
-        for _ in range(draw(st.integers(0, 12)))
-    ]
-    if draw(st.booleans()) and events:
-        # Two of a kind: a tie for everybody.
-        first, second = world.rows["events"][0], world.rows["events"][-1]
-        second.update({name: first[name] for name in first if name not in {"id", "max_seats"}})
-    for _ in range(draw(st.integers(1, 5))):
-        student = world.student(
-            city=draw(st.sampled_from(CITIES)),
-            language=draw(st.sampled_from(["en", "ro", "de"])),
-            is_active=draw(st.booleans()),
-            interests=draw(st.lists(st.sampled_from(TAGS), max_size=3, unique=True)),
-        )
-        behave(draw, world, student, events)
-    world.model(*(draw(WEIGHTS) for _ in range(8)))
-    return world
-
-
-STARTS = [days(10), days(10), days(60), days(181), NOW, -MICROSECOND, days(-5)]
-
-
-def behave(draw: st.DrawFn, world: World, student: int, events: list[int]) -> None:
-    """Let a student do things, half of them at random and some of them to everything."""
-    for _ in range(draw(st.integers(0, 3))):
-        world.interact(student, "search", at=draw(PAST), meta=draw(METAS))
-    for tag in draw(st.lists(st.sampled_from(TAGS), max_size=3, unique=True)):
-        world.like_tag(student, tag, draw(ODD_SCORES), seen=draw(AGES))
-    for category in draw(st.lists(st.sampled_from(CATEGORIES[1:]), max_size=2, unique=True)):
-        world.like_category(student, str(category), draw(ODD_SCORES), seen=draw(AGES))
-    for city in draw(st.lists(st.sampled_from(CITIES[1:]), max_size=3, unique=True)):
-        world.like_city(student, str(city), draw(ODD_SCORES), seen=draw(AGES))
-    if not events:
-        return
-    for _ in range(draw(st.integers(0, 4))):
-        world.interact(student, draw(KINDS), draw(some(events)), at=draw(PAST))
-    if draw(st.booleans()):
-        world.favorite(student, draw(some(events)), at=draw(PAST))
-    everything = draw(st.integers(0, 4)) == 0
-    registered = events if everything else draw(st.lists(some(events), max_size=2))
-    for event in registered:
-        world.register(
-            student,
-            event,
-            at=days(-2) if everything else draw(PAST),
-            deleted=None if everything else draw(st.sampled_from([None, None, -MICROSECOND, NOW])),
-        )
 
 
 def crowded_world() -> World:

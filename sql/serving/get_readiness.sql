@@ -16,8 +16,8 @@ DECLARE
         WHEN NOT EXISTS (
             SELECT FROM public.eventrank_migrations AS m WHERE m.name = p_newest_migration
         ) THEN 'the migration ' || p_newest_migration || ' is missing: run scripts/migrate.py'
-        WHEN obj_description('recommender'::regnamespace, 'pg_namespace')
-            NOT LIKE '%' || p_logic_hash
+        WHEN right(obj_description('recommender'::regnamespace, 'pg_namespace'), 64)
+            IS DISTINCT FROM p_logic_hash
             THEN 'the functions of the database are of another version: run scripts/migrate.py'
         WHEN pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
             THEN 'the database is read-only'
