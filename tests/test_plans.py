@@ -256,3 +256,51 @@ def test_a_batch_reads_its_own_students_and_postings_from_the_index_alone(
         node["Node Type"] for node in walk(write) if node.get("Relation Name") == "scoring_postings"
     }
     assert postings == {"Index Only Scan"}
+
+
+MOST_BUFFERS = 400
+PAGE = "NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, {sort}, 1, 20"
+
+
+def test_recommendations_read_whole_no_table_that_grows(explainer: Planner) -> None:
+    plans = explainer.nested_plans("SELECT recommender.get_recommendations(100, '{en}')")
+    grows = STUDENT_SIDE | LISTS | {"registrations", "events", "event_tags", "tags"}
+    for plan in plans.values():
+        assert set(explainer.read_whole(plan)) & grows == set()
+    listed = only(plans, "FROM recommender.ranked_events AS r")
+    ranks = {node.get("Index Name") for node in walk(listed) if node.get("Alias") == "r"}
+    assert "user_recommendations_pkey" in ranks
+    # The ranks are read one after the other until ten may be shown.
+    assert {node["Node Type"] for node in walk(listed)} & {"Sort", "Hash Join"} == set()
+
+
+@pytest.mark.parametrize("sort", ["'time'", "'recommended'"])
+def test_a_page_of_events_reads_whole_no_table_but_events(sort: str, explainer: Planner) -> None:
+    page = PAGE.format(sort=sort)
+    plans = explainer.nested_plans(f"SELECT recommender.get_events(100, '{{en}}', {page})")
+    for plan in plans.values():
+        # The answer's total counts the events.
+        assert set(explainer.read_whole(plan)) <= {"events", "recommendation_reasons"}
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_recommendations_touch_few_pages(switch: str, planner: Planner) -> None:
+    """The list is the hot path; without one, the heuristic may read its candidates' links."""
+    run, connection = planner.run, planner.connection
+
+    async def hits() -> list[int]:
+        await connection.execute("VACUUM (ANALYZE) registrations, users, events, event_tags, tags")
+        await connection.execute(f"SET recommender.recommendations_use_ml_cache = {switch}")
+        found = []
+        try:
+            for user_id in range(100, 160):
+                call = f"recommender.get_recommendations({user_id}, '{{ro}}')"
+                explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT {call}"
+                await connection.fetchval(explain)
+                text = await connection.fetchval(explain)
+                found.append(json.loads(text)[0]["Plan"]["Shared Hit Blocks"])
+        finally:
+            await connection.execute("RESET recommender.recommendations_use_ml_cache")
+        return found
+
+    assert max(run(hits())) <= (MOST_BUFFERS if switch == "on" else 10 * MOST_BUFFERS)
