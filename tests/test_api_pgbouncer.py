@@ -182,7 +182,7 @@ def test_a_lock_behind_pgbouncer_is_503_and_leaves_no_statement_behind(
         ):
             clients.wait_for(200)
             run(connection.execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
-            clients.wait_for(503, more=40)
+            clients.wait_for(503, more=16)
             assert run(connection.fetchval(WAITING)) <= 2 * POOL_SIZE
             run(connection.execute("ROLLBACK"))
             clients.wait_for(200)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.support.databases import Databases
     from tests.support.runner import Run
+
+STRESS_SERVING = Path(__file__).resolve().parents[1] / "scripts" / "stress_serving.py"
 
 STUDENT, OTHER = 1, 2
 READ = Read(STUDENT, asked=10, answered=11)
@@ -85,6 +92,19 @@ def test_lists_that_mix_two_models_are_caught(databases: Databases, run: Run) ->
     report = stress(run, databases, IN_TWO_HALVES, reads=400, writes=100)
     assert any("no model's" in fault for fault in report.faults)
     assert any(fault.startswith("the list of student") for fault in report.faults)
+
+
+def test_the_command_says_in_one_line_what_it_found(databases: Databases) -> None:
+    command = [sys.executable, str(STRESS_SERVING), "--reads", "100", "--writes", "20"]
+    done = subprocess.run(
+        [*command, "--clients", "4"],
+        env=os.environ | {"DATABASE_URL": databases.url("postgres")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"0 faulty of \d+ answers beside .*\n", done.stdout)
 
 
 def judge(*changes: Change, events: int = 30, list_length: int = 20) -> Judge:
