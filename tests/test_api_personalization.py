@@ -156,6 +156,26 @@ def test_a_hidden_tag_hides_every_spelling_of_it(site: Site) -> None:
     assert site.recommended(ana) == site.listed(ana) == [quiet]
 
 
+def test_all_that_is_hidden_and_blocked_holds_together(site: Site) -> None:
+    world = World()
+    ana, clubs = world.student(), [world.organizer() for _ in range(4)]
+    quiet = world.event(clubs[0], tags=["quiet"])
+    for name in ("loud", "late", "cold"):
+        world.event(clubs[0], tags=["quiet", name])
+        world.hide(ana, name)
+    for club in clubs[1:]:
+        world.event(club)
+        world.block(ana, club)
+    site.write(world)
+    assert site.recommended(ana) == site.listed(ana) == [quiet]
+    assert site.ask(f"{HIDDEN_TAGS}/{world.tag('late')}", ana, method="DELETE").status_code == 204
+    assert site.ask(f"{BLOCKED_ORGANIZERS}/{clubs[2]}", ana, method="DELETE").status_code == 204
+    assert site.recommended(ana) == site.listed(ana) == [quiet, 3, 6]
+    found = exclusions(site, ana)
+    assert [tag["name"] for tag in found["hidden_tags"]] == ["cold", "loud"]
+    assert [club["id"] for club in found["blocked_organizers"]] == [clubs[1], clubs[3]]
+
+
 @pytest.mark.parametrize("role", ["organizer", "organizator", "admin"])
 def test_whoever_may_own_events_can_be_blocked(site: Site, role: str) -> None:
     world = World()
