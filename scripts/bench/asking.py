@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LOAD = Path(__file__).with_name("load.py")
 SAMPLE_EVERY = 97
-LONGEST_LINE = 2**28
 STUCK_SECONDS = 120.0
 
 PGBENCH_THREADS = 2
@@ -107,26 +106,29 @@ class Asked:
 async def ask_app(port: int, requests: dict[int, str], effort: Effort, clocks: Clocks) -> Answers:
     """Let load.py ask the app: one request a user, in an order of the seed, again and again."""
     users = random.Random(effort.seed).sample(sorted(requests), len(requests))
-    task = {
-        "port": port,
-        "requests": [requests[user_id] for user_id in users],
-        "connections": effort.connections,
-        "warm_seconds": effort.warm_seconds,
-        "seconds": effort.seconds,
-        "sample_every": SAMPLE_EVERY,
-    }
-    async with _program(
-        sys.executable, LOAD, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(task).encode() + b"\n")
-        await _line(process.stdout)
-        before = clocks.read()
-        process.stdin.write(b"begin\n")
-        line = await _line(process.stdout)
-        after = clocks.read()
-    result = json.loads(line)
+    with tempfile.TemporaryDirectory(prefix="eventrank-load-") as directory:
+        answer = Path(directory, "result.json")
+        task = {
+            "port": port,
+            "requests": [requests[user_id] for user_id in users],
+            "connections": effort.connections,
+            "warm_seconds": effort.warm_seconds,
+            "seconds": effort.seconds,
+            "sample_every": SAMPLE_EVERY,
+            "result": str(answer),
+        }
+        async with _program(
+            sys.executable, LOAD, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(task).encode() + b"\n")
+            await _wait_for(b"ready\n", process.stdout)
+            before = clocks.read()
+            process.stdin.write(b"begin\n")
+            await _wait_for(b"done\n", process.stdout)
+            after = clocks.read()
+        result = json.loads(answer.read_text(encoding="utf-8"))
     if failures := result["failures"]:
         raise UserError(
             f"{len(failures)} of {result['answers']} requests failed, the first with: {failures[0]}"
@@ -194,7 +196,7 @@ def _turn(latencies: list[float], seconds: float, app: float | None, server: flo
 @asynccontextmanager
 async def _program(*arguments: Any, **options: Any) -> AsyncIterator[Process]:
     """Run a program that does not outlive the block."""
-    process = await asyncio.create_subprocess_exec(*arguments, limit=LONGEST_LINE, **options)
+    process = await asyncio.create_subprocess_exec(*arguments, **options)
     try:
         yield process
     finally:
@@ -203,11 +205,9 @@ async def _program(*arguments: Any, **options: Any) -> AsyncIterator[Process]:
         await process.wait()
 
 
-async def _line(stream: asyncio.StreamReader) -> bytes:
-    line = await asyncio.wait_for(stream.readline(), STUCK_SECONDS)
-    if not line:
+async def _wait_for(word: bytes, stream: asyncio.StreamReader) -> None:
+    if await asyncio.wait_for(stream.readline(), STUCK_SECONDS) != word:
         raise UserError("the load generator failed; its reason stands above")
-    return line
 
 
 def _without_password(url: str) -> tuple[str, dict[str, str]]:

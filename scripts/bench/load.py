@@ -2,8 +2,8 @@
 """Ask one HTTP server the same requests over and over, from a few connections kept open.
 
 A process of its own, for serve.py. On stdin: one line of JSON with what to ask, then a line to
-begin after "ready" has come on stdout. The answer is one line of JSON. It does as little as
-possible per answer, since it takes its processor time from the server that it measures.
+begin after "ready" has come on stdout; "done" follows, and the result is written to a file. It does
+as little as possible per answer, since it takes its processor time from the server it measures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from itertools import count, cycle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Task:
     seconds: float
     sample_every: int
     """How many answers lie between two whose bodies are kept."""
+    result: str
+    """The file that gets what came back, as JSON."""
 
 
 @dataclass
@@ -79,8 +82,7 @@ class Load:
         self.result.latencies.clear()
         self.result.samples.clear()
         warmed = self.result.answers
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        _tell("ready")
         sys.stdin.readline()
         started = time.perf_counter()
         await self._ask(clients, self.task.seconds)
@@ -165,15 +167,22 @@ class Client(asyncio.Protocol):
 
 def main() -> None:
     """Read the task, do it, write the result."""
-    task: dict[str, Any] = json.loads(sys.stdin.readline())
+    given: dict[str, Any] = json.loads(sys.stdin.readline())
+    task = Task(**given)
     loop_factory = None
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415
 
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        result = runner.run(Load(Task(**task)).run())
-    sys.stdout.write(json.dumps(asdict(result)) + "\n")
+        result = runner.run(Load(task).run())
+    _tell("done")
+    Path(task.result).write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+
+def _tell(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

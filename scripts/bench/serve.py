@@ -68,7 +68,7 @@ LANGUAGE = "en"
 LAUNCHER = Path(__file__).with_name("serve_select_1.py")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 """Nothing else of the environment reaches the app: no setting of the recommender, no proxy."""
-START_SECONDS = 60.0
+START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 SELECT_1 = "/api/select-1"
