@@ -405,4 +405,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-000af7ca620d80d93adaabef1695f89f77e3139f45cfc37c740d4f13df864276';
+b46e033ff7fd75ba9676feb07728643f46befe7de9808fda7b6c1ead95828ac5';

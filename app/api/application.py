@@ -141,14 +141,14 @@ class Readiness:
 @contextlib.asynccontextmanager
 async def _lifespan(application: Starlette) -> AsyncIterator[None]:
     database: Database = application.state.database
-    storing = asyncio.create_task(_store_settings(database))
-    try:
-        yield
-    finally:
-        storing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await storing
-        await database.close()
+    async with database:
+        storing = asyncio.create_task(_store_settings(database))
+        try:
+            yield
+        finally:
+            storing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await storing
 
 
 async def _store_settings(database: Database) -> None:

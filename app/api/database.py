@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Self, cast
 
 import asyncpg
 
-from app.api.pool import Pool
 from app.api.problems import Problem
 from app.errors import AWAY, TOO_LATE, UNKNOWN, Outcome, outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from asyncpg import Connection, Record
+    from asyncpg import Connection, Pool, Record
+    from asyncpg.pool import PoolConnectionProxy
 
 logger = logging.getLogger("eventrank.database")
 
@@ -43,6 +43,9 @@ POOLER_HINT = (
 )
 SECONDS_BETWEEN_LOGS = 1.0
 
+CLOSE_SECONDS = 2.0
+"""How long a connection may take to cancel its statement and say goodbye."""
+
 
 class DatabaseFault(Problem):
     """The database did not do what it was asked; the client hears only what app.errors says."""
@@ -53,7 +56,9 @@ class DatabaseFault(Problem):
 
 
 class Database:
-    """The PostgreSQL behind the API."""
+    """The PostgreSQL behind the API: `async with` opens and closes the pool of its connections."""
+
+    pool: Pool[Record]
 
     def __init__(
         self,
@@ -65,10 +70,13 @@ class Database:
         on_fault: Callable[[str], None] = lambda _kind: None,
     ) -> None:
         self.timeout_seconds = timeout_seconds
-        self.pool = Pool(self._connect, pool_size)
+        self.waiting = 0
+        """How many requests wait for a connection that is free, or being opened."""
         self._address = address
+        self._pool_size = pool_size
         self._on_fault = on_fault
         self._log = FaultLog()
+        self._closing: set[asyncio.Task[None]] = set()
         self._session = dict(SESSION)
         self._cached_statements = 100 if prepared_statements else 0
         if prepared_statements:
@@ -78,6 +86,25 @@ class Database:
                 "jit": "off",
                 "statement_timeout": f"{max(round(timeout_seconds * 1000), 1)}ms",
             }
+
+    async def __aenter__(self) -> Self:
+        """Be ready to connect; the first request does."""
+        self.pool = await asyncpg.create_pool(
+            self._address,
+            min_size=0,
+            max_size=self._pool_size,
+            reset=_leave_as_it_is,
+            server_settings=self._session,
+            statement_cache_size=self._cached_statements,
+            max_cached_statement_lifetime=0,
+        )
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close the connections; those that do not close in time are cut."""
+        with suppress(Exception):
+            async with asyncio.timeout(2 * CLOSE_SECONDS):
+                await self.pool.close()
 
     async def fetchrow(
         self,
@@ -111,62 +138,56 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection[Record]]:
         """Lend a connection for several statements; its errors are asyncpg's."""
-        connection = await self.pool.acquire()
-        try:
-            yield connection
-        except BaseException:
-            self.pool.discard(connection)
-            raise
-        self.pool.release(connection)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.pool.close()
-
-    async def _connect(self) -> Connection[Record]:
-        return await asyncpg.connect(
-            self._address,
-            server_settings=self._session,
-            statement_cache_size=self._cached_statements,
-            max_cached_statement_lifetime=0,
-        )
+        connection = await self._acquire()
+        async with self._given_back(connection):
+            yield cast("Connection[Record]", connection)
 
     async def _try_twice(
         self, statement: str, arguments: tuple[object, ...], *, is_read: bool
     ) -> Record | None:
+        # Outside of the try: failing to connect is final.
+        connection = await self._acquire()
         try:
-            return await self._run(statement, arguments)
-        except _Failed as failed:
-            error = failed.error
+            async with self._given_back(connection):
+                return await connection.fetchrow(statement, *arguments)
+        except (asyncpg.PostgresError, *CLIENT_ERRORS) as error:
             if not _may_repeat(error, is_read=is_read):
-                raise error from None
-        if _is_lost(error):
-            self.pool.discard_idle()
-        self._log.note(f"tried again after {_describe(error)}", logging.INFO)
-        try:
-            return await self._run(statement, arguments)
-        except _Failed as failed:
-            raise failed.error from None
+                raise
+            if _is_lost(error):
+                # What ended one connection has often ended all.
+                await self.pool.expire_connections()
+            self._log.note(f"tried again after {_describe(error)}", logging.INFO)
+        async with self.connection() as another:
+            return await another.fetchrow(statement, *arguments)
 
-    async def _run(self, statement: str, arguments: tuple[object, ...]) -> Record | None:
-        connection = await self.pool.acquire()
+    async def _acquire(self) -> PoolConnectionProxy[Record]:
+        self.waiting += 1
         try:
-            row = await connection.fetchrow(statement, *arguments)
+            return await self.pool.acquire()
+        finally:
+            self.waiting -= 1
+
+    @asynccontextmanager
+    async def _given_back(self, connection: PoolConnectionProxy[Record]) -> AsyncIterator[None]:
+        """Return a connection to the pool, or close it when nobody should use it again.
+
+        asyncpg waits without end for the server to confirm that a statement given up is cancelled.
+        Our caller has no time left then, so closing happens behind the scenes.
+        """
+        is_spoiled = True
+        try:
+            yield
+            is_spoiled = False
         except asyncpg.PostgresError as error:
-            if _is_lost(error) or error.sqlstate in POOLER_SIGNS:
-                self.pool.discard(connection)
-            else:
-                self.pool.release(connection)
-            raise _Failed(error) from None
-        except CLIENT_ERRORS as error:
-            self.pool.discard(connection)
-            raise _Failed(error) from None
-        except BaseException:
-            # Given up in the middle: asyncpg cancels the statement, then the connection is closed.
-            self.pool.discard(connection)
+            is_spoiled = _is_lost(error) or error.sqlstate in POOLER_SIGNS
             raise
-        self.pool.release(connection)
-        return row
+        finally:
+            if is_spoiled:
+                closing = asyncio.create_task(_close(connection))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+            else:
+                await self.pool.release(connection)
 
     def _fault(self, error: Exception) -> DatabaseFault:
         sqlstate = _sqlstate(error)
@@ -204,11 +225,14 @@ class FaultLog:
         logger.log(level, "%s%s", message, f" (and {more} times before)" if more else "")
 
 
-class _Failed(Exception):  # noqa: N818 (never leaves this module)
-    """A statement failed, as opposed to a connection that could not be had."""
+async def _leave_as_it_is(_connection: Connection[Record]) -> None:
+    """Reset nothing: no statement here changes the session, and a reset would be one more."""
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+
+async def _close(connection: PoolConnectionProxy[Record]) -> None:
+    """Close a connection; its place in the pool is free then, whatever happens."""
+    with suppress(Exception):
+        await connection.close(timeout=CLOSE_SECONDS)
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -157,11 +157,11 @@ class DatabaseGauges(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Give the numbers of this moment."""
-        pool = self._database.pool
+        pool, waiting = self._database.pool, self._database.waiting
         for name, text, value in (
-            ("connections", "Connections of the pool, idle or not", pool.size),
-            ("connections_idle", "Connections of the pool that nobody uses", pool.idle),
-            ("connections_waiting", "Requests that wait for a connection", pool.waiting),
+            ("connections", "Connections of the pool, idle or not", pool.get_size()),
+            ("connections_idle", "Connections of the pool that nobody uses", pool.get_idle_size()),
+            ("connections_waiting", "Requests that wait for a connection", waiting),
             (
                 "gauges_available",
                 "1 when the database could be asked for its own gauges",

@@ -27,7 +27,12 @@ SET jit = 'off'
 AS $$
 DECLARE
     v_account recommender.source_users;
-    v_as_of timestamptz := recommender.as_of();
+    -- NULL dates drop out of both; one lower bound lets an index on start_time be used.
+    v_from timestamptz := greatest(
+        CASE WHEN p_include_past THEN '-infinity' ELSE recommender.as_of() END,
+        p_start_date::timestamp AT TIME ZONE 'UTC'
+    );
+    v_until timestamptz := (p_end_date + 1)::timestamp AT TIME ZONE 'UTC';
     v_language text;
     v_sort text;
     v_search text := recommender.normalize_text(p_search);
@@ -80,12 +85,8 @@ BEGIN
         WHERE
             e.is_published
             AND e.is_known
-            AND (e.start_time >= v_as_of OR p_include_past)
-            AND (p_start_date IS NULL OR e.start_time >= p_start_date::timestamp AT TIME ZONE 'UTC')
-            AND (
-                p_end_date IS NULL
-                OR e.start_time < (p_end_date + 1)::timestamp AT TIME ZONE 'UTC'
-            )
+            AND e.start_time >= v_from
+            AND (v_until IS NULL OR e.start_time < v_until)
             AND coalesce(e.organizer_id <> ALL (v_blocked), true)
             AND e.event_id NOT IN (
                 SELECT l.event_id FROM recommender.source_tag_links AS l
