@@ -35,6 +35,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SHOWN_FAULTS = 20
 SECONDS_BETWEEN_LINES = 10
 """Of progress, where there is no terminal to draw a bar on."""
 
@@ -123,7 +124,7 @@ async def main() -> int:
                 progress=progress.update,
             )
             report = await stress.run()
-    for fault in report.faults:
+    for fault in report.faults[:SHOWN_FAULTS]:
         console.print(fault, markup=False, soft_wrap=True)
     print_result(str(report))
     return EXIT_FAILURE if report.faulty else 0

@@ -44,7 +44,7 @@ PATHS = (
 WRITERS = 2
 HELD = 12
 """Changes a writer leaves as they are before it undoes the oldest."""
-KEPT_FAULTS = 20
+KEPT_FAULTS = 200
 ANSWER_SECONDS = 30
 
 WORLD = """
