@@ -443,7 +443,7 @@ IN_ROMANIAN = ["Interesele tale: rock", "Ca ce urmărești: jazz", "Popular, în
         ("system", "RO-ro;q=0.9, de", "ro"),
         ("system", "en;q=0.4, ro;q=0.5", "ro"),
         ("system", "en, ro;q=0.5", "en"),
-        ("system", "ro;q=0, en;q=0.1", "en"),
+        ("system", "ro;q=0", "en"),
         ("system", "de, fr;q=0.9", "en"),
         ("system", "*", "en"),
         ("system", "", "en"),
