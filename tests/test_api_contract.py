@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Operations = dict[str, APIOperation[Any, Any, Any, Any]]
 
-EXAMPLES = 100
+EXAMPLES = 60
 """Tries an operation and mode."""
 
 CHECKS = [
