@@ -86,12 +86,12 @@ class Asked:
         server = self.median("server_cpu_ms")
         return None if server is None else server + (self.median("app_cpu_ms") or 0.0)
 
-    def ratio_to(self, other: Asked) -> float:
+    def ratios_to(self, other: Asked) -> list[float]:
         """Compare throughputs round by round, so that a slow minute strikes both."""
-        return statistics.median(
+        return [
             ours.requests_per_second / theirs.requests_per_second
             for ours, theirs in zip(self.turns, other.turns, strict=True)
-        )
+        ]
 
     def facts(self) -> dict[str, Any]:
         """Give what a JSON report says of it."""
