@@ -103,7 +103,7 @@ class Database:
     async def __aexit__(self, *_error: object) -> None:
         """Close the connections; those that do not close in time are cut."""
         with suppress(Exception):
-            async with asyncio.timeout(2 * CLOSE_SECONDS):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self.pool.close()
 
     async def fetchrow(
