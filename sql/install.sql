@@ -103,6 +103,7 @@
 \ir serving/_refuse_account.sql
 \ir serving/get_recommendations.sql
 \ir serving/_choose_sort.sql
+\ir serving/_matching_events.sql
 \ir serving/get_events.sql
 \ir serving/get_personalization.sql
 \ir serving/hide_tag.sql

@@ -65,6 +65,22 @@ FROM (
     ),
     (
         'function',
+        '_matching_events',
+        ARRAY[
+            'timestamptz',
+            'timestamptz',
+            'integer[]',
+            'integer[]',
+            'integer[]',
+            'text',
+            'text',
+            'text',
+            'text'
+        ],
+        'sql/serving/_matching_events.sql'
+    ),
+    (
+        'function',
         '_popular_events',
         ARRAY['integer', 'integer[]', 'integer[]'],
         'sql/serving/_popular_events.sql'
@@ -405,4 +421,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b46e033ff7fd75ba9676feb07728643f46befe7de9808fda7b6c1ead95828ac5';
+95e6974599610528c7be54d43c29bd0674a45a95fb44366e96f4bf5160d43aa2';

@@ -402,18 +402,20 @@ def test_exclusions_are_written_through_the_source_views(checker: Checker) -> No
     async def statuses() -> list[int]:
         await world.write(checker.connection)
         calls = [
-            ("hide_tag", tag), ("hide_tag", tag), ("unhide_tag", tag), ("unhide_tag", tag),
-            ("hide_tag", 99), ("unhide_tag", 99),
-            ("block_organizer", club), ("block_organizer", club), ("block_organizer", student),
-            ("unblock_organizer", club), ("unblock_organizer", club), ("unblock_organizer", 99),
-        ]  # fmt: skip
+            ("recommender.hide_tag", [tag, tag]),
+            ("recommender.unhide_tag", [tag, tag, 99]),
+            ("recommender.hide_tag", [99]),
+            ("recommender.block_organizer", [club, club, student]),
+            ("recommender.unblock_organizer", [club, club, 99]),
+        ]
         return [
             await checker.connection.fetchval(
-                f"SELECT status FROM recommender.{name}($1, $2)",  # noqa: S608
+                f"SELECT status FROM {name}($1, $2)",  # noqa: S608
                 student,
                 number,
             )
-            for name, number in calls
+            for name, numbers in calls
+            for number in numbers
         ]
 
     hiding = [201, 201, 204, 204, 404, 404]

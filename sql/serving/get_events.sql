@@ -27,12 +27,13 @@ SET jit = 'off'
 AS $$
 DECLARE
     v_account recommender.source_users;
-    -- NULL dates drop out of both; one lower bound lets an index on start_time be used.
+    -- NULL dates drop out of both.
     v_from timestamptz := greatest(
         CASE WHEN p_include_past THEN '-infinity' ELSE recommender.as_of() END,
         p_start_date::timestamp AT TIME ZONE 'UTC'
     );
     v_until timestamptz := (p_end_date + 1)::timestamp AT TIME ZONE 'UTC';
+    v_offset bigint := (p_page - 1)::bigint * p_page_size;
     v_language text;
     v_sort text;
     v_search text := recommender.normalize_text(p_search);
@@ -43,10 +44,11 @@ DECLARE
     v_hidden_tag_ids integer[] := '{}';
     v_blocked integer[] := '{}';
     v_ranked recommender.ranked_events[] := '{}';
-    v_total bigint;
+    v_ranked_ids integer[];
+    v_passed integer;
     v_event_ids integer[];
-    v_places integer[];
     v_reasons text[];
+    v_total bigint;
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
     RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
@@ -68,87 +70,52 @@ BEGIN
         );
     END IF;
     v_sort := recommender._choose_sort(p_user_id, v_account.role, p_sort);
+    SELECT count(*) INTO v_total FROM recommender._matching_events(
+        v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+        v_category, v_city, v_location, v_search
+    ) AS m;
+
     IF v_sort = 'recommended' THEN
         v_ranked := ARRAY(
             SELECT r
             FROM recommender.ranked_events AS r
+            CROSS JOIN LATERAL (
+                SELECT FROM recommender._matching_events(
+                    v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+                    v_category, v_city, v_location, v_search
+                ) AS m
+                WHERE m.event_id = r.event_id
+                OFFSET 0
+            ) AS x
             WHERE r.user_id = p_user_id
             ORDER BY r.rank
+            LIMIT v_offset + p_page_size
+        );
+    END IF;
+    v_ranked_ids := ARRAY(
+        SELECT r.event_id FROM unnest(v_ranked) WITH ORDINALITY AS r ORDER BY r.ordinality
+    );
+    -- Those of earlier pages; what follows the ranked ones follows by time.
+    v_passed := least(v_offset, cardinality(v_ranked));
+    v_ranked := v_ranked[v_passed + 1:];
+    v_event_ids := v_ranked_ids[v_passed + 1:];
+    IF cardinality(v_event_ids) < p_page_size THEN
+        v_event_ids := v_event_ids || ARRAY(
+            SELECT m.event_id
+            FROM recommender._matching_events(
+                v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+                v_category, v_city, v_location, v_search
+            ) AS m
+            WHERE m.event_id NOT IN (SELECT unnest(v_ranked_ids))
+            ORDER BY m.start_time, m.event_id
+            LIMIT p_page_size - cardinality(v_event_ids)
+            OFFSET v_offset - v_passed
         );
     END IF;
 
-    WITH matching_events AS MATERIALIZED (
-        SELECT
-            e.event_id,
-            e.start_time
-        FROM recommender.source_events AS e
-        WHERE
-            e.is_published
-            AND e.is_known
-            AND e.start_time >= v_from
-            AND (v_until IS NULL OR e.start_time < v_until)
-            AND coalesce(e.organizer_id <> ALL (v_blocked), true)
-            AND e.event_id NOT IN (
-                SELECT l.event_id FROM recommender.source_tag_links AS l
-                WHERE l.tag_id = ANY (v_hidden_tag_ids)
-            )
-            AND (
-                v_tag_ids IS NULL
-                OR e.event_id IN (
-                    SELECT l.event_id FROM recommender.source_tag_links AS l
-                    WHERE l.tag_id = ANY (v_tag_ids)
-                )
-            )
-            AND (v_category IS NULL OR e.category = v_category)
-            AND (v_city IS NULL OR e.city = v_city)
-            AND (
-                v_location IS NULL
-                OR strpos(recommender.normalize_text(e.location), v_location) > 0
-            )
-            AND (
-                v_search IS NULL
-                OR strpos(recommender.normalize_text(e.title), v_search) > 0
-                OR strpos(recommender.normalize_text(e.description), v_search) > 0
-            )
-    ),
-
-    -- Grouped, not joined: whatever the estimates, this is one hash of the events.
-    page_events AS (
-        SELECT
-            x.event_id,
-            min(x.start_time) AS start_time,
-            min(x.place) AS place
-        FROM (
-            SELECT
-                m.event_id,
-                m.start_time,
-                NULL::bigint AS place
-            FROM matching_events AS m
-            UNION ALL
-            SELECT
-                r.event_id,
-                NULL AS start_time,
-                r.ordinality AS place
-            FROM unnest(v_ranked) WITH ORDINALITY AS r
-        ) AS x
-        GROUP BY x.event_id
-        HAVING bool_or(x.start_time IS NOT NULL)
-        ORDER BY min(x.place), min(x.start_time), x.event_id
-        LIMIT p_page_size
-        OFFSET (p_page - 1)::bigint * p_page_size
-    )
-
-    SELECT
-        (SELECT count(*) FROM matching_events),
-        coalesce(array_agg(p.event_id ORDER BY p.place, p.start_time, p.event_id), '{}'),
-        coalesce(array_agg(p.place ORDER BY p.place) FILTER (WHERE p.place IS NOT NULL), '{}')
-    INTO v_total, v_event_ids, v_places
-    FROM page_events AS p;
-
-    IF cardinality(v_places) > 0 THEN
+    IF cardinality(v_ranked) > 0 THEN
         v_reasons := recommender._word_reasons(
-            ARRAY(SELECT v_ranked[p.place] FROM unnest(v_places) AS p (place) ORDER BY p.place),
-            v_account.city, v_language, recommender.templates_for(v_language)
+            v_ranked, v_account.city, v_language, recommender.templates_for(v_language)
         );
     END IF;
 

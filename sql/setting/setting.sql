@@ -19,10 +19,11 @@ BEGIN
     END IF;
     v_value := coalesce(
         nullif(current_setting('recommender.' || p_name, true), ''),
-        (SELECT s.value FROM public.recommender_settings AS s WHERE s.name = p_name),
-        v_default.default_value
+        (SELECT s.value FROM public.recommender_settings AS s WHERE s.name = p_name)
     );
-    IF NOT recommender._setting_is_valid(
+    IF v_value IS NULL THEN
+        RETURN v_default.default_value;
+    ELSIF NOT recommender._setting_is_valid(
         v_value, v_default.value_type, v_default.min_value, v_default.max_value
     ) THEN
         RAISE EXCEPTION USING
