@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from html.parser import HTMLParser
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from playwright.async_api import async_playwright
 
-from app.api.documentation import START_SCRIPT, newest_swagger_ui
-from tests.support.api_server import ApiServer, serve
+from app.api.documentation import START_SCRIPT
+from app.api.openapi import openapi_document
+from tests.support.api_server import ApiServer, token
+from tests.support.site import Site, ids, open_site
+from tests.support.worlds import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-CHROMIUM = Path("/usr/bin/chromium")
+    from playwright.async_api import Browser
+    from playwright.async_api import Page as BrowserPage
+
+    from tests.support.runner import Run
+
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
+"""Root may have no sandbox, and a container little shared memory."""
+
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("form", "action")}
 
 
 @pytest.fixture(scope="module")
-def server(database_url: str) -> Iterator[ApiServer]:
-    with serve(database_url) as server:
-        yield server
+def site(database_url: str, run: Run) -> Iterator[Site]:
+    with open_site(database_url, run) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def server(site: Site) -> ApiServer:
+    return site.server
 
 
 class Page(HTMLParser):
@@ -39,7 +58,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if (tag, name) in LOADS or name == "data-document":
+            if (tag, name) in LOADS:
                 self.loaded.append(value or "")
             if name.startswith("on") or name == "style":
                 self.inline.append(f"{tag} {name}")
@@ -69,13 +88,15 @@ def test_everything_the_page_loads_comes_from_the_server(server: ApiServer) -> N
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_style_sheet_loads_nothing(server: ApiServer) -> None:
-    (path,) = [path for path in page_of(server).loaded if path.endswith(".css")]
-    answer = server.client.get(f"/{path}")
-    assert answer.headers["content-type"].startswith("text/css")
-    references = re.findall(r"""url\(\s*['"]?([^'")]{1,40})""", answer.text)
-    assert [text for text in references if not text.startswith("data:")] == []
-    assert "@import" not in answer.text
+def test_the_style_sheets_load_nothing(server: ApiServer) -> None:
+    paths = [path for path in page_of(server).loaded if path.endswith(".css")]
+    assert len(paths) == 2
+    for path in paths:
+        answer = server.client.get(f"/{path}")
+        assert answer.headers["content-type"].startswith("text/css")
+        references = re.findall(r"""url\(\s*['"]?([^'")]{1,40})""", answer.text)
+        assert [text for text in references if not text.startswith("data:")] == []
+        assert "@import" not in answer.text
 
 
 def test_a_browser_is_told_to_load_nothing_else_and_to_run_nothing_inline(
@@ -105,15 +126,6 @@ def test_swagger_ui_asks_no_validator_elsewhere() -> None:
     assert "http" not in START_SCRIPT
 
 
-def test_the_newest_bundled_version_is_served() -> None:
-    versions = sorted(
-        [int(part) for part in path.name.removeprefix("swagger-ui-").split(".")]
-        for path in newest_swagger_ui().parent.iterdir()
-    )
-    newest = ".".join(str(part) for part in versions[-1])
-    assert newest_swagger_ui().name == f"swagger-ui-{newest}"
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -132,29 +144,116 @@ def test_nothing_but_what_the_page_needs_is_served(server: ApiServer, path: str)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.skipif(
-    not CHROMIUM.exists() or not find_spec("playwright"), reason="needs chromium and playwright"
-)
-def test_a_browser_shows_the_page_and_asks_nobody_else(server: ApiServer) -> None:
-    from playwright.sync_api import sync_playwright  # type: ignore[import-not-found,unused-ignore]
+# In a browser
 
-    asked: list[str] = []
-    complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
+
+@dataclass
+class Visit:
+    """A page that is open in a browser, and all that it asked for and complained of."""
+
+    page: BrowserPage
+    asked: list[str]
+    complaints: list[str]
+
+    async def execute(self, operation: str) -> tuple[str, str]:
+        """Open an operation and press Execute; give the status and the body that are shown."""
+        block = self.page.locator(f"#operations-{operation}")
+        await block.locator(".opblock-summary-control").click()
+        await block.locator("button.execute").click()
+        shown = block.locator(".live-responses-table tbody")
+        return (
+            await shown.locator(".response-col_status").first.inner_text(),
+            await shown.locator(".response-col_description pre").first.inner_text(),
         )
-        page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{server.url}/docs")
-        page.click("#operations-events-getEvents .opblock-summary")
-        page.click("#operations-events-getEvents button.execute")
-        page.wait_for_selector("#operations-events-getEvents .live-responses-table")
-        browser.close()
-    assert complaints == []
-    assert any("/api/events?" in url for url in asked)
-    assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {
-        urlsplit(server.url).netloc
+
+
+@pytest.fixture(scope="module")
+def browser(run: Run) -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    playwright = run(async_playwright().start())
+    browser = run(playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS))
+    yield browser
+    run(browser.close())
+    run(playwright.stop())
+
+
+@asynccontextmanager
+async def visit(browser: Browser, site: Site, width: int = 1280) -> AsyncIterator[Visit]:
+    """Open the page, and see in the end that it asked nobody else and complained of nothing."""
+    page = await browser.new_page(viewport={"width": width, "height": 844})
+    visit = Visit(page, [], [])
+    page.on("request", lambda request: visit.asked.append(request.url))
+    page.on("console", lambda message: visit.complaints.append(message.text))
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    await page.goto(f"{site.server.url}/docs")
+    await page.locator(".opblock").first.wait_for()
+    yield visit
+    await page.close()
+    assert visit.complaints == []
+    assert {urlsplit(url).netloc for url in visit.asked} == {urlsplit(site.server.url).netloc}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_every_operation_and_nothing_beyond_its_edge(
+    browser: Browser, site: Site, run: Run, width: int
+) -> None:
+    async def look() -> tuple[set[str], str, int]:
+        async with visit(browser, site, width) as visited:
+            page = visited.page
+            operations = await page.locator(".opblock-summary").evaluate_all(
+                """rows => rows.map(row =>
+                    row.querySelector(".opblock-summary-method").textContent.toLowerCase()
+                    + " " + row.querySelector("[data-path]").dataset.path)"""
+            )
+            await visited.execute("events-getEvents")
+            version = await page.locator(".version-stamp").last.inner_text()
+            return (
+                set(operations),
+                version,
+                await page.evaluate("document.documentElement.scrollWidth"),
+            )
+
+    operations, version, shown_width = run(look())
+    assert operations == {
+        f"{method} {path}"
+        for path, item in openapi_document()["paths"].items()
+        for method in item.keys() - {"parameters"}
     }
+    assert version == "OAS 3.1"
+    assert shown_width == width
+
+
+def test_an_operation_may_be_tried_in_a_browser(browser: Browser, site: Site, run: Run) -> None:
+    world = World()
+    event = world.event(world.organizer())
+    site.write(world)
+
+    async def look() -> tuple[str, str]:
+        async with visit(browser, site) as visited:
+            shown = await visited.execute("events-getEvents")
+            assert any(urlsplit(url).path == "/api/events" for url in visited.asked)
+            return shown
+
+    status, body = run(look())
+    assert status == "200"
+    assert ids(json.loads(body)["items"]) == [event]
+
+
+def test_a_browser_sends_the_token_it_was_given(browser: Browser, site: Site, run: Run) -> None:
+    world = World()
+    student = world.student()
+    site.write(world)
+
+    async def look() -> tuple[str, str]:
+        async with visit(browser, site) as visited:
+            page = visited.page
+            await page.locator(".auth-wrapper .authorize").click()
+            await page.locator(".modal-ux input").fill(token(student))
+            await page.locator(".modal-ux .authorize").click()
+            await page.locator(".modal-ux .btn-done").click()
+            return await visited.execute("personalization-getPersonalization")
+
+    status, body = run(look())
+    assert status == "200"
+    assert json.loads(body) == {"hidden_tags": [], "blocked_organizers": []}

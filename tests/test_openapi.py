@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -11,7 +10,6 @@ import schemathesis
 from starlette.routing import Route
 
 from app.api.application import create_app
-from app.api.documentation import in_openapi_30
 from app.api.openapi import openapi_document
 from app.api.parameters import EXPECTED, MAX_ID
 from app.api.settings import ServerSettings
@@ -203,16 +201,3 @@ def test_answers_fit_and_have_all_the_fields_with_and_without_values(site: Site)
     assert_fits(site.ask("/api/me/personalization").json(), schemas["Problem"])
     wrong = site.ask("/api/events", page="-1", sort="x").json()
     assert_fits(wrong, schemas["InvalidParameters"])
-
-
-def test_in_openapi_30_what_may_be_null_says_so_its_own_way() -> None:
-    translated = in_openapi_30(DOCUMENT)
-    assert translated["openapi"].startswith("3.0.")
-    assert '"null"' not in json.dumps(translated)
-    event = translated["components"]["schemas"]["Event"]["properties"]
-    assert event["end_time"] == {"type": "string", "format": "date-time", "nullable": True}
-    assert "nullable" not in event["start_time"]
-    assert DOCUMENT["components"]["schemas"]["Event"]["properties"]["end_time"]["type"] == [
-        "string",
-        "null",
-    ]

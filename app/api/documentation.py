@@ -1,16 +1,13 @@
-"""/openapi.json, and /docs: the same for people, by Swagger UI out of a package, without a network.
-
-The newest Swagger UI in the package reads OpenAPI 3.0, so the page is given the document in it.
-"""
+"""/openapi.json, and /docs: the same for people, by a packaged Swagger UI, without a network."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import swagger_ui_bundle  # type: ignore[import-untyped]
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -47,9 +44,10 @@ PAGE = """\
 <title>eventrank: the HTTP API</title>
 <link rel="icon" type="image/png" href="docs/HASH/favicon-32x32.png">
 <link rel="stylesheet" href="docs/HASH/swagger-ui.css">
+<link rel="stylesheet" href="docs/HASH/page.css">
 </head>
 <body>
-<div id="page" data-document="docs/HASH/openapi.json"></div>
+<div id="page"></div>
 <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
 <script src="docs/HASH/swagger-ui-bundle.js"></script>
 <script src="docs/HASH/start.js"></script>
@@ -58,36 +56,60 @@ PAGE = """\
 """
 
 START_SCRIPT = """\
-const page = document.getElementById("page");
+const withoutPatterns = () => ({
+    wrapComponents: {
+        ParameterExt: (Original, { React }) => (props) =>
+            props.xKey === "pattern" ? null : React.createElement(Original, props),
+    },
+});
 SwaggerUIBundle({
-    domNode: page,
-    url: page.dataset.document,
+    domNode: document.getElementById("page"),
+    url: "openapi.json",
     validatorUrl: null,
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     tryItOutEnabled: true,
     showCommonExtensions: true,
+    plugins: [withoutPatterns],
 });
+"""
+"""Bounds of parameters are shown; their patterns are for programs."""
+
+STYLE_SHEET = """\
+body { margin: 0; }
+.swagger-ui .info { margin: 24px 0 16px; }
+.swagger-ui .scheme-container { margin: 0; padding: 0 0 16px; box-shadow: none; }
+.swagger-ui .response-col_links { display: none; }
+@media (max-width: 640px) {
+    .swagger-ui .opblock-tag { flex-wrap: wrap; }
+    .swagger-ui .opblock-tag a { flex: 1; }
+    .swagger-ui .opblock-tag small { order: 1; flex: 1 0 100%; padding: 0; }
+}
 """
 
 MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
-    ".json": "application/json",
     ".png": "image/png",
 }
 BUNDLED = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
+SWAGGER_UI = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
+"""Found without importing the package, which is for serving these files through Jinja."""
 
 
 def documentation_routes() -> list[Route]:
     """Give the routes of the document, of the page, and of what the page is made of."""
-    assets = read_assets()
+    document = json.dumps(openapi_document(), indent=2).encode()
+    assets = {
+        **{name: (SWAGGER_UI / name).read_bytes() for name in BUNDLED},
+        "page.css": STYLE_SHEET.encode(),
+        "start.js": START_SCRIPT.encode(),
+    }
     digest = hashlib.sha256()
     for name in sorted(assets):
         digest.update(hashlib.sha256(assets[name]).digest())
     shelf = digest.hexdigest()[:16]
     page = PAGE.replace("HASH", shelf).encode()
-    document = json.dumps(openapi_document(), indent=2).encode()
 
     async def show_document(_request: Request) -> Response:
         return Response(
@@ -109,37 +131,3 @@ def documentation_routes() -> list[Route]:
         Route("/docs", show_page, methods=["GET"]),
         Route("/docs/{shelf}/{name}", show_asset, methods=["GET"]),
     ]
-
-
-def read_assets() -> dict[str, bytes]:
-    """Read all that the page loads."""
-    directory = newest_swagger_ui()
-    return {
-        **{name: (directory / name).read_bytes() for name in BUNDLED},
-        "openapi.json": json.dumps(in_openapi_30(openapi_document())).encode(),
-        "start.js": START_SCRIPT.encode(),
-    }
-
-
-def newest_swagger_ui() -> Path:
-    """Give the directory of the newest Swagger UI that the package brings."""
-    vendored = Path(swagger_ui_bundle.__file__).parent.glob("vendor/swagger-ui-*")
-    return max(vendored, key=lambda path: [int(part) for part in path.name[11:].split(".")])
-
-
-def in_openapi_30(document: dict[str, Any]) -> dict[str, Any]:
-    """Say the same in OpenAPI 3.0, which says otherwise that a value may be null."""
-    translated: dict[str, Any] = _with_nullable(document)
-    return translated | {"openapi": "3.0.3"}
-
-
-def _with_nullable(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_with_nullable(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    translated = {name: _with_nullable(value) for name, value in part.items()}
-    match translated.get("type"):
-        case [str(type_name), "null"]:
-            translated |= {"type": type_name, "nullable": True}
-    return translated
