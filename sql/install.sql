@@ -97,6 +97,7 @@
 \ir serving/_word_reasons.sql
 \ir serving/_match_tags.sql
 \ir serving/_popular_events.sql
+\ir serving/_pick.sql
 \ir serving/pick_events.sql
 \ir serving/_event_items.sql
 \ir serving/_problem.sql

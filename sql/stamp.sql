@@ -69,6 +69,7 @@ FROM (
         ARRAY[
             'timestamptz',
             'timestamptz',
+            'boolean',
             'integer[]',
             'integer[]',
             'integer[]',
@@ -79,6 +80,7 @@ FROM (
         ],
         'sql/serving/_matching_events.sql'
     ),
+    ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
         'function',
         '_popular_events',
@@ -146,7 +148,13 @@ FROM (
     (
         'function',
         '_word_reasons',
-        ARRAY['recommender.ranked_events[]', 'text', 'text', 'recommender.reason_templates'],
+        ARRAY[
+            'recommender.ranked_events[]',
+            'text',
+            'text',
+            'text',
+            'recommender.reason_templates'
+        ],
         'sql/serving/_word_reasons.sql'
     ),
     ('function', 'activate_model', ARRAY['text'], 'sql/scoring/activate_model.sql'),
@@ -421,4 +429,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-95e6974599610528c7be54d43c29bd0674a45a95fb44366e96f4bf5160d43aa2';
+eca17bad106ff09d381c8f41f6034f1abdad3d2835df45f28c5bc9129c6c9a24';

@@ -77,7 +77,7 @@ def test_install_creates_everything_before_what_needs_it(
         ("feature/decayed_score.sql", "feature/attribute_weight.sql"),
         ("scoring/reason_templates.sql", "scoring/reason_text.sql"),
         ("scoring/reason_templates.sql", "scoring/templates_for.sql"),
-        ("setting/setting_defaults.sql", "setting/setting.sql"),
+        ("scoring/reason_templates.sql", "scoring/rank_events.sql"),
     ],
     ids=["view", "atomic body", "argument type", "result type", "variable's type"],
 )

@@ -7,21 +7,24 @@ STABLE
 PARALLEL SAFE
 AS $$
 DECLARE
+    v_english recommender.reason_templates;
     v_templates recommender.reason_templates;
 BEGIN
-    SELECT
-        coalesce(t.language, e.language),
-        coalesce(t.interests, e.interests),
-        coalesce(t.near_you, e.near_you),
-        coalesce(t.generic, e.generic),
-        coalesce(t.tags, e.tags),
-        coalesce(t.popular, e.popular),
-        coalesce(t.near_city, e.near_city)
-    INTO v_templates
-    FROM recommender.reason_templates AS e
-    LEFT JOIN recommender.reason_templates AS t ON t.language = p_language
-    WHERE e.language = 'en';
-    RETURN v_templates;
+    SELECT t.* INTO v_templates
+    FROM recommender.reason_templates AS t WHERE t.language = p_language;
+    IF v_templates IS NOT NULL THEN
+        RETURN v_templates;
+    END IF;
+    SELECT t.* INTO v_english FROM recommender.reason_templates AS t WHERE t.language = 'en';
+    RETURN (
+        coalesce(v_templates.language, v_english.language),
+        coalesce(v_templates.interests, v_english.interests),
+        coalesce(v_templates.near_you, v_english.near_you),
+        coalesce(v_templates.generic, v_english.generic),
+        coalesce(v_templates.tags, v_english.tags),
+        coalesce(v_templates.popular, v_english.popular),
+        coalesce(v_templates.near_city, v_english.near_city)
+    )::recommender.reason_templates;
 END;
 $$;
 

@@ -43,16 +43,17 @@ DECLARE
     v_tag_ids integer[];
     v_hidden_tag_ids integer[] := '{}';
     v_blocked integer[] := '{}';
+    v_is_plain boolean;
     v_ranked recommender.ranked_events[] := '{}';
     v_ranked_ids integer[];
     v_passed integer;
-    v_event_ids integer[];
+    v_event_ids integer[] := '{}';
     v_reasons text[];
     v_total bigint;
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
-    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
-    IF FOUND THEN
+    IF v_account.is_active IS NOT TRUE AND p_user_id IS NOT NULL THEN
+        RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, false) AS r;
         RETURN;
     END IF;
     v_language := recommender.choose_language(v_account.language, p_languages);
@@ -70,8 +71,10 @@ BEGIN
         );
     END IF;
     v_sort := recommender._choose_sort(p_user_id, v_account.role, p_sort);
+    v_is_plain := num_nonnulls(v_tag_ids, v_category, v_city, v_location, v_search) = 0
+        AND cardinality(v_blocked || v_hidden_tag_ids) = 0;
     SELECT count(*) INTO v_total FROM recommender._matching_events(
-        v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+        v_from, v_until, v_is_plain, v_blocked, v_hidden_tag_ids, v_tag_ids,
         v_category, v_city, v_location, v_search
     ) AS m;
 
@@ -81,7 +84,7 @@ BEGIN
             FROM recommender.ranked_events AS r
             CROSS JOIN LATERAL (
                 SELECT FROM recommender._matching_events(
-                    v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+                    v_from, v_until, v_is_plain, v_blocked, v_hidden_tag_ids, v_tag_ids,
                     v_category, v_city, v_location, v_search
                 ) AS m
                 WHERE m.event_id = r.event_id
@@ -92,30 +95,31 @@ BEGIN
             LIMIT v_offset + p_page_size
         );
     END IF;
-    v_ranked_ids := ARRAY(
-        SELECT r.event_id FROM unnest(v_ranked) WITH ORDINALITY AS r ORDER BY r.ordinality
-    );
+    v_ranked_ids := ARRAY(SELECT r.event_id FROM unnest(v_ranked) AS r);
     -- Those of earlier pages; what follows the ranked ones follows by time.
     v_passed := least(v_offset, cardinality(v_ranked));
     v_ranked := v_ranked[v_passed + 1:];
-    v_event_ids := v_ranked_ids[v_passed + 1:];
+    IF cardinality(v_ranked) > 0 THEN
+        SELECT w.event_ids, w.reasons INTO v_event_ids, v_reasons
+        FROM recommender._word_reasons(
+            v_ranked,
+            (SELECT l.language FROM recommender.fresh_lists AS l WHERE l.user_id = p_user_id),
+            v_account.city,
+            v_language,
+            recommender.templates_for(v_language)
+        ) AS w;
+    END IF;
     IF cardinality(v_event_ids) < p_page_size THEN
         v_event_ids := v_event_ids || ARRAY(
             SELECT m.event_id
             FROM recommender._matching_events(
-                v_from, v_until, v_blocked, v_hidden_tag_ids, v_tag_ids,
+                v_from, v_until, v_is_plain, v_blocked, v_hidden_tag_ids, v_tag_ids,
                 v_category, v_city, v_location, v_search
             ) AS m
             WHERE m.event_id NOT IN (SELECT unnest(v_ranked_ids))
             ORDER BY m.start_time, m.event_id
             LIMIT p_page_size - cardinality(v_event_ids)
             OFFSET v_offset - v_passed
-        );
-    END IF;
-
-    IF cardinality(v_ranked) > 0 THEN
-        v_reasons := recommender._word_reasons(
-            v_ranked, v_account.city, v_language, recommender.templates_for(v_language)
         );
     END IF;
 

@@ -11,21 +11,20 @@ AS $$
 DECLARE
     v_account recommender.source_users;
     v_language text;
+    v_picked record;
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
-    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
-    IF FOUND THEN
+    IF v_account.role IS DISTINCT FROM 'student' OR v_account.is_active IS NOT TRUE THEN
+        RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
         RETURN;
     END IF;
     v_language := recommender.choose_language(v_account.language, p_languages);
-    RETURN QUERY
-    SELECT
+    SELECT p.* INTO v_picked
+    FROM recommender._pick(p_user_id, 10, v_account.city, v_language) AS p;
+    RETURN QUERY SELECT
         200,
         json_build_object('Content-Language', v_language),
-        recommender._event_items(
-            array_agg(p.event_id ORDER BY p.place), array_agg(p.reason ORDER BY p.place)
-        )
-    FROM recommender.pick_events(p_user_id, 10, v_language) AS p;
+        recommender._event_items(v_picked.event_ids, v_picked.reasons);
 END;
 $$;
 

@@ -7,10 +7,16 @@ STABLE
 PARALLEL SAFE
 AS $$
 DECLARE
+    v_setting record;
     v_value text;
-    v_default recommender.setting_defaults;
 BEGIN
-    SELECT d.* INTO v_default FROM recommender.setting_defaults AS d WHERE d.name = p_name;
+    SELECT
+        d.*,
+        s.value AS stored_value
+    INTO v_setting
+    FROM recommender.setting_defaults AS d
+    LEFT JOIN public.recommender_settings AS s ON s.name = d.name
+    WHERE d.name = p_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER001',
@@ -18,24 +24,23 @@ BEGIN
             HINT = 'SELECT name FROM recommender.settings lists them';
     END IF;
     v_value := coalesce(
-        nullif(current_setting('recommender.' || p_name, true), ''),
-        (SELECT s.value FROM public.recommender_settings AS s WHERE s.name = p_name)
+        nullif(current_setting('recommender.' || p_name, true), ''), v_setting.stored_value
     );
     IF v_value IS NULL THEN
-        RETURN v_default.default_value;
+        RETURN v_setting.default_value;
     ELSIF NOT recommender._setting_is_valid(
-        v_value, v_default.value_type, v_default.min_value, v_default.max_value
+        v_value, v_setting.value_type, v_setting.min_value, v_setting.max_value
     ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER002',
             MESSAGE = format('setting %s is "%s", which is not valid', p_name, v_value),
             DETAIL = format(
-                'It takes a %s%s.', v_default.value_type,
-                coalesce(' from ' || v_default.min_value || ' to ' || v_default.max_value, '')
+                'It takes a %s%s.', v_setting.value_type,
+                coalesce(' from ' || v_setting.min_value || ' to ' || v_setting.max_value, '')
             ),
             HINT = format(
                 'RESET the session''s value, or correct its row in recommender_settings (default: %s)',
-                v_default.default_value
+                v_setting.default_value
             );
     END IF;
     RETURN v_value;
