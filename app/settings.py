@@ -14,7 +14,7 @@ import sqlglot
 from pydantic import Field, create_model
 from sqlglot import exp
 
-from app.console import UsageError, UserError
+from app.console import UserError
 from app.environment import EnvironmentModel, WholeNumber, read_environment
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ DEFINITIONS = Path(__file__).resolve().parents[1] / "sql" / "setting" / "setting
 FOR_ONE_COMMAND = "recommender_model_version"
 SMALLEST_STEP = Decimal("1e-15")
 """SQL takes up to 15 digits after the point."""
+
+IS_STORED = """
+SELECT NOT EXISTS (
+    SELECT
+    FROM unnest($1::text[], $2::text[]) AS e (name, value)
+    INNER JOIN recommender.setting_defaults AS d ON d.name = e.name
+    LEFT JOIN public.recommender_settings AS s ON s.name = e.name
+    WHERE (s.value, s.source) IS DISTINCT FROM (e.value, 'environment')
+)
+"""
 
 STORE = """
 INSERT INTO public.recommender_settings AS s (name, value, source, updated_at)
@@ -102,17 +112,18 @@ async def store_environment(
     recommender.setting_defaults are looked at, so DATABASE_URL, SECRET_KEY and the like never get
     into the table. RECOMMENDER_MODEL_VERSION speaks for one command only: stored, it would go on to
     pin the lists to one model whatever is trained later. A value outside its type or bounds is a
-    UserError with the variable's name, and nothing is stored.
+    UsageError with the variable's name, and nothing is stored. A read-only database will do where
+    nothing is to be changed.
     """
-    try:
-        settings = read_settings()
-    except UsageError as error:
-        raise UserError(str(error)) from None
+    settings = read_settings()
     texts = {
         name: _text(getattr(settings, name))
         for name in sorted(settings.model_fields_set - {FOR_ONE_COMMAND})
     }
-    rows = await connection.fetch(STORE, list(texts), list(texts.values()))
+    arrays = list(texts), list(texts.values())
+    if await connection.fetchval(IS_STORED, *arrays):
+        return []
+    rows = await connection.fetch(STORE, *arrays)
     for row in rows:
         say(f"setting {row['name']} is now {row['value']}, from the environment")
     return sorted(row["name"] for row in rows)

@@ -15,6 +15,7 @@ from app.console import EXIT_FAILURE, console, run
 from app.database import connect
 from app.schema import DEFAULT_LOCK_TIMEOUT, MIGRATIONS_DIR, SQL_DIR, migrate, plan_migration
 from app.schema.stamps import write_stamps
+from app.settings import read_settings
 
 if TYPE_CHECKING:
     import asyncpg
@@ -58,6 +59,7 @@ async def main() -> int:
     arguments = parse_arguments()
     if arguments.write_stamps:
         return _write_stamps()
+    read_settings()  # a wrong one is refused before anything is changed
     connection = await connect()
     try:
         if arguments.check:

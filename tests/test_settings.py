@@ -389,8 +389,20 @@ def test_migrating_stores_the_environment_and_names_a_wrong_variable(
     assert "task_queue_enabled" in done.stdout + done.stderr
     assert stored(connection, run) == {"task_queue_enabled": ("true", "environment")}
     done = migrate("perhaps")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "TASK_QUEUE_ENABLED is 'perhaps': expected a boolean" in done.stderr
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
     assert stored(connection, run) == {"task_queue_enabled": ("true", "environment")}
+
+
+def test_a_read_only_database_that_has_the_settings_needs_no_storing(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASK_QUEUE_ENABLED", "true")
+    assert run(store_environment(connection)) == ["task_queue_enabled"]
+    run(connection.execute("SET default_transaction_read_only = on"))
+    try:
+        assert run(store_environment(connection)) == []
+    finally:
+        run(connection.execute("RESET default_transaction_read_only"))

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
-from app.api.database import Database, DatabaseFault
+from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
@@ -158,7 +158,7 @@ async def _store_settings(database: Database) -> None:
         try:
             async with asyncio.timeout(database.timeout_seconds), database.connection() as lent:
                 await store_environment(lent, logger.info)
-        except (UserError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (UserError, asyncpg.PostgresError, *CLIENT_ERRORS) as error:
             reason = (
                 describe_database_error(error)
                 if isinstance(error, asyncpg.PostgresError)

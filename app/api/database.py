@@ -25,9 +25,10 @@ SESSION = {"application_name": "eventrank server", "client_encoding": "UTF8", "t
 """What PgBouncer accepts, too. asyncpg by itself calls the encoding 'utf-8': PgBouncer takes that
 for another one than the server's UTF8, and sends a SET before every statement."""
 
-OUTDATED = ("0A000", "26000", "40", "42703", "42883", "42P01", "42P05", "3F000", "XX000")
+OUTDATED = ("0A000", "23503", "26000", "40", "42703", "42883", "42P01", "42P05", "3F000", "XX000")
 """The statement did nothing, and may well succeed if it is sent again: sql/ was re-applied
-meanwhile (plans and look-ups of what is gone), or two transactions got into each other's way."""
+meanwhile (plans and look-ups of what is gone), what is referred to was deleted (the second try says
+404), or two transactions got into each other's way."""
 
 CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises of its own; InternalClientError, too, where a statement meets the server's
