@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -285,3 +286,28 @@ def test_answers_are_kept_by_nobody_else(site: Site, method: str, path: str) -> 
         answer = site.ask(path, user, method=method)
         assert answer.headers["cache-control"] == "private, no-store"
         assert {part.strip() for part in answer.headers["vary"].split(",")} >= {"Authorization"}
+
+
+@pytest.mark.parametrize(("path", "doomed"), [(HIDDEN_TAGS, "tags"), (BLOCKED_ORGANIZERS, "users")])
+def test_what_is_deleted_while_it_is_being_hidden_is_unknown(
+    path: str, doomed: str, site: Site
+) -> None:
+    """The insert waits for the deletion, and then refers to nothing."""
+    world = World()
+    organizer, student, tag = world.organizer(), world.student(), world.tag("rock")
+    site.write(world)
+    number = {"tags": tag, "users": organizer}[doomed]
+    deletion = site.connection.transaction()
+    site.run(deletion.start())
+    site.execute(f"DELETE FROM {doomed} WHERE id = $1", number)  # noqa: S608
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(site.ask, f"{path}/{number}", student, method="POST")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not site.value(waiting):
+            assert not answer.done(), answer.result().text
+        site.run(deletion.commit())
+        assert_problem(answer.result(), 404)
+    assert exclusions(site, student) == NOTHING
