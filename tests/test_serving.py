@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+from asyncpg import InsufficientPrivilegeError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from app.settings import store_environment
 from tests.support.random_worlds import TAGS, some, worlds
 from tests.support.worlds import AS_OF, World, days, open_session
 
@@ -19,8 +24,10 @@ if TYPE_CHECKING:
 
     from tests.support.runner import Run
 
+HTTP_API_PAGE = Path(__file__).parents[1] / "docs" / "http-api.md"
 TOP_N = 4
 LONG = 40
+AT_ANY_TIME = "NULL, NULL, true, NULL, 1, 20"
 
 # Every student with every event that may be shown to them, in one flat statement: no step ends
 # early, nothing is gathered in arrays, texts are compared as texts.
@@ -447,3 +454,51 @@ def test_readiness_says_what_is_wrong(checker: Checker) -> None:
     assert "9999_not_yet.sql is missing" in missing
     assert "another version" in other
     assert "read-only" in read_only
+
+
+def test_a_role_with_the_rights_of_the_page_can_do_what_the_server_does(checker: Checker) -> None:
+    page = HTTP_API_PAGE.read_text(encoding="utf-8")
+    (grants,) = re.findall(r"```sql\n(CREATE ROLE eventrank_server .*?)```", page, re.DOTALL)
+    role = f"eventrank_{uuid4().hex[:12]}"
+    world = World()
+    club, student = world.organizer(), world.student(language="ro")
+    tag = world.tag("rock")
+    world.recommend(student, world.event(club, tags=["rock"]))
+    world.event(club)
+    world.model(1)
+
+    async def statuses() -> list[int]:
+        connection = checker.connection
+        await world.write(connection)
+        try:
+            await connection.execute(grants.replace("eventrank_server", role))
+        except InsufficientPrivilegeError:
+            pytest.skip("only a role that may create roles can try this")
+        try:
+            await connection.execute(f"SET ROLE {role}")
+            answers = [
+                await connection.fetchval(f"SELECT status FROM recommender.{call}")  # noqa: S608
+                for call in (
+                    f"get_recommendations({student}, '{{en}}')",
+                    f"get_events({student}, '{{}}', {'NULL, ' * 7} true, 'recommended', 1, 20)",
+                    f"get_events(NULL, '{{}}', 'a', 'b', 'c', 'd', '{{e}}', {AT_ANY_TIME})",
+                    f"hide_tag({student}, {tag})",
+                    f"get_recommendations({student}, '{{ro}}')",
+                    f"block_organizer({student}, {club})",
+                    f"get_personalization({student})",
+                    f"unblock_organizer({student}, {club})",
+                    f"unhide_tag({student}, {tag})",
+                    "get_readiness('9999', '')",
+                )
+            ]
+            assert await connection.fetch("SELECT g.name FROM recommender.gauges AS g")
+            await store_environment(connection)
+            with pytest.raises(InsufficientPrivilegeError):
+                await connection.fetch("SELECT password_hash FROM users")
+        finally:
+            await connection.execute("RESET ROLE")
+            await connection.execute(f"DROP OWNED BY {role}")
+            await connection.execute(f"DROP ROLE {role}")
+        return answers
+
+    assert checker.run(statuses()) == [200, 200, 200, 201, 200, 201, 200, 204, 204, 503]
