@@ -107,10 +107,8 @@
 \ir serving/_matching_events.sql
 \ir serving/get_events.sql
 \ir serving/get_personalization.sql
-\ir serving/hide_tag.sql
-\ir serving/unhide_tag.sql
-\ir serving/block_organizer.sql
-\ir serving/unblock_organizer.sql
+\ir serving/set_tag_hidden.sql
+\ir serving/set_organizer_blocked.sql
 \ir serving/get_readiness.sql
 \ir serving/gauges.sql
 \ir feedback/_create_interaction_partition.sql

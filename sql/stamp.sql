@@ -185,7 +185,6 @@ FROM (
         ],
         'sql/scoring/base_logit.sql'
     ),
-    ('function', 'block_organizer', ARRAY['integer', 'integer'], 'sql/serving/block_organizer.sql'),
     (
         'function',
         'build_training_attributes',
@@ -274,7 +273,6 @@ FROM (
         ARRAY['integer', 'text[]'],
         'sql/serving/get_recommendations.sql'
     ),
-    ('function', 'hide_tag', ARRAY['integer', 'integer'], 'sql/serving/hide_tag.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
     (
         'function',
@@ -313,6 +311,18 @@ FROM (
         ARRAY['integer', 'integer', 'boolean'],
         'sql/scoring/score_user.sql'
     ),
+    (
+        'function',
+        'set_organizer_blocked',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/serving/set_organizer_blocked.sql'
+    ),
+    (
+        'function',
+        'set_tag_hidden',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/serving/set_tag_hidden.sql'
+    ),
     ('function', 'setting', ARRAY['text'], 'sql/setting/setting.sql'),
     ('function', 'sigmoid', ARRAY['double precision'], 'sql/scoring/sigmoid.sql'),
     ('function', 'sort_key', ARRAY['double precision'], 'sql/scoring/sort_key.sql'),
@@ -335,13 +345,6 @@ FROM (
         ARRAY['bigint', 'integer', 'integer', 'integer', 'integer'],
         'sql/training/training_hash.sql'
     ),
-    (
-        'function',
-        'unblock_organizer',
-        ARRAY['integer', 'integer'],
-        'sql/serving/unblock_organizer.sql'
-    ),
-    ('function', 'unhide_tag', ARRAY['integer', 'integer'], 'sql/serving/unhide_tag.sql'),
     (
         'index',
         'event_attributes_snapshot_key',
@@ -429,4 +432,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-eca17bad106ff09d381c8f41f6034f1abdad3d2835df45f28c5bc9129c6c9a24';
+b64d9c04cd9892dceed223956783989a6f4d17dda8de22a164a72f13323d7f70';

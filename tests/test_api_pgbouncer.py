@@ -48,11 +48,11 @@ REQUESTS = (
     ("GET", "/api/events", None, "get_events"),
     ("GET", "/api/events?search=Event&tags=tag+1&tags=tag+2&page=2", STUDENT, "get_events"),
     ("GET", "/api/me/personalization", STUDENT, "get_personalization"),
-    ("POST", "/api/me/personalization/hidden-tags/1", STUDENT, "hide_tag"),
-    ("DELETE", "/api/me/personalization/hidden-tags/1", STUDENT, "unhide_tag"),
-    ("POST", "/api/me/personalization/blocked-organizers/1", STUDENT, "block_organizer"),
-    ("DELETE", "/api/me/personalization/blocked-organizers/1", STUDENT, "unblock_organizer"),
-    ("POST", "/api/me/personalization/hidden-tags/4242", STUDENT, "hide_tag"),
+    ("POST", "/api/me/personalization/hidden-tags/1", STUDENT, "set_tag_hidden"),
+    ("DELETE", "/api/me/personalization/hidden-tags/1", STUDENT, "set_tag_hidden"),
+    ("POST", "/api/me/personalization/blocked-organizers/1", STUDENT, "set_organizer_blocked"),
+    ("DELETE", "/api/me/personalization/blocked-organizers/1", STUDENT, "set_organizer_blocked"),
+    ("POST", "/api/me/personalization/hidden-tags/4242", STUDENT, "set_tag_hidden"),
 )
 """Method, path, user, and the one function that answers."""
 

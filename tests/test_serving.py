@@ -409,23 +409,23 @@ def test_exclusions_are_written_through_the_source_views(checker: Checker) -> No
     async def statuses() -> list[int]:
         await world.write(checker.connection)
         calls = [
-            ("recommender.hide_tag", [tag, tag]),
-            ("recommender.unhide_tag", [tag, tag, 99]),
-            ("recommender.hide_tag", [99]),
-            ("recommender.block_organizer", [club, club, student]),
-            ("recommender.unblock_organizer", [club, club, 99]),
+            ("recommender.set_tag_hidden", [tag, tag, 99], True),
+            ("recommender.set_tag_hidden", [tag, tag, 99], False),
+            ("recommender.set_organizer_blocked", [club, club, student], True),
+            ("recommender.set_organizer_blocked", [club, club, 99], False),
         ]
         return [
             await checker.connection.fetchval(
-                f"SELECT status FROM {name}($1, $2)",  # noqa: S608
+                f"SELECT status FROM {name}($1, $2, $3)",  # noqa: S608
                 student,
                 number,
+                is_set,
             )
-            for name, numbers in calls
+            for name, numbers, is_set in calls
             for number in numbers
         ]
 
-    hiding = [201, 201, 204, 204, 404, 404]
+    hiding = [201, 201, 404, 204, 204, 404]
     blocking = [201, 201, 404, 204, 204, 404]
     assert checker.run(statuses()) == [*hiding, *blocking]
 
@@ -482,12 +482,12 @@ def test_a_role_with_the_rights_of_the_page_can_do_what_the_server_does(checker:
                     f"get_recommendations({student}, '{{en}}')",
                     f"get_events({student}, '{{}}', {'NULL, ' * 7} true, 'recommended', 1, 20)",
                     f"get_events(NULL, '{{}}', 'a', 'b', 'c', 'd', '{{e}}', {AT_ANY_TIME})",
-                    f"hide_tag({student}, {tag})",
+                    f"set_tag_hidden({student}, {tag}, true)",
                     f"get_recommendations({student}, '{{ro}}')",
-                    f"block_organizer({student}, {club})",
+                    f"set_organizer_blocked({student}, {club}, true)",
                     f"get_personalization({student})",
-                    f"unblock_organizer({student}, {club})",
-                    f"unhide_tag({student}, {tag})",
+                    f"set_organizer_blocked({student}, {club}, false)",
+                    f"set_tag_hidden({student}, {tag}, false)",
                     "get_readiness('9999', '')",
                 )
             ]

@@ -94,11 +94,11 @@ def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
     def endpoint(call: str, arguments: Arguments, **options: Any) -> SqlEndpoint:
         return SqlEndpoint(database, call, arguments, **options)
 
-    def exclusion(path: str, add: str, remove: str) -> Route:
+    def exclusion(path: str, function: str) -> Route:
         by_method = ByMethod(
             {
-                "POST": endpoint(f"{add}($1, $2)", user_and_id, is_read=False),
-                "DELETE": endpoint(f"{remove}($1, $2)", user_and_id, is_read=False),
+                "POST": endpoint(f"{function}($1, $2, true)", user_and_id, is_read=False),
+                "DELETE": endpoint(f"{function}($1, $2, false)", user_and_id, is_read=False),
             }
         )
         return Route(path, by_method, methods=["POST", "DELETE"])
@@ -113,12 +113,8 @@ def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
         ),
         Route("/api/events", endpoint(events, reader_and_query), methods=["GET"]),
         Route(personalization, endpoint("get_personalization($1)", user), methods=["GET"]),
-        exclusion(f"{personalization}/hidden-tags/{{id}}", "hide_tag", "unhide_tag"),
-        exclusion(
-            f"{personalization}/blocked-organizers/{{id}}",
-            "block_organizer",
-            "unblock_organizer",
-        ),
+        exclusion(f"{personalization}/hidden-tags/{{id}}", "set_tag_hidden"),
+        exclusion(f"{personalization}/blocked-organizers/{{id}}", "set_organizer_blocked"),
     ]
 
 

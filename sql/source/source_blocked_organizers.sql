@@ -7,4 +7,4 @@ SELECT
 FROM public.user_blocked_organizers AS bo;
 
 COMMENT ON VIEW recommender.source_blocked_organizers IS
-'One row is one organizer a student does not want to see. Adaptation point; keep it a plain view of one table, or give it triggers: block_organizer and unblock_organizer write through it.';
+'One row is one organizer a student does not want to see. Adaptation point; keep it a plain view of one table, or give it triggers: set_organizer_blocked writes through it.';

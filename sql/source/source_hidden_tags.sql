@@ -7,4 +7,4 @@ SELECT
 FROM public.user_hidden_tags AS ht;
 
 COMMENT ON VIEW recommender.source_hidden_tags IS
-'One row is one tag a student does not want to see. Adaptation point; keep it a plain view of one table, or give it triggers: hide_tag and unhide_tag write through it.';
+'One row is one tag a student does not want to see. Adaptation point; keep it a plain view of one table, or give it triggers: set_tag_hidden writes through it.';

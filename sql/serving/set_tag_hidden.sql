@@ -1,0 +1,44 @@
+-- POST and DELETE …/hidden-tags/{id}: a tag a student does not want to see.
+
+CREATE OR REPLACE FUNCTION recommender.set_tag_hidden(
+    p_user_id integer, p_tag_id integer, p_is_hidden boolean
+)
+RETURNS TABLE (status integer, headers json, body json)
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+AS $$
+DECLARE
+    v_account recommender.source_users;
+    v_body json;
+BEGIN
+    SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
+    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT json_build_object('id', t.tag_id, 'name', t.name) INTO v_body
+    FROM recommender.source_tags AS t WHERE t.tag_id = p_tag_id;
+    IF v_body IS NULL THEN
+        RETURN QUERY SELECT
+            404, NULL::json,
+            recommender._problem(404, 'Not Found', format('there is no tag %s', p_tag_id));
+    ELSIF p_is_hidden THEN
+        INSERT INTO recommender.source_hidden_tags (user_id, tag_id)
+        SELECT p_user_id, p_tag_id
+        WHERE NOT EXISTS (
+            SELECT FROM recommender.source_hidden_tags AS x
+            WHERE x.user_id = p_user_id AND x.tag_id = p_tag_id
+        )
+        ON CONFLICT DO NOTHING;
+        RETURN QUERY SELECT 201, NULL::json, v_body;
+    ELSE
+        DELETE FROM recommender.source_hidden_tags AS x
+        WHERE x.user_id = p_user_id AND x.tag_id = p_tag_id;
+        RETURN QUERY SELECT 204, NULL::json, NULL::json;
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.set_tag_hidden(integer, integer, boolean) IS
+'Hides a tag from an account and answers 201 with its id and name, or shows it again and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an unknown tag. One row.';
