@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.api_server import ApiServer, free_port, serve, token
+from tests.support.api_server import ANSWER_SECONDS, ApiServer, free_port, serve, token
 from tests.support.site import Json, Site, assert_problem, open_site
 from tests.support.worlds import World, days
 
@@ -198,6 +200,27 @@ def test_requests_are_counted_and_timed_by_route_and_status(site: Site) -> None:
     }
     # As many series as there are routes, whatever clients ask for.
     assert not any("4711" in value for labels in more[counter] for _, value in labels)
+
+
+def test_a_client_that_leaves_is_no_fault_of_the_servers(lonely: ApiServer) -> None:
+    def count(status: str) -> float:
+        return sum(
+            value
+            for (name, labels), value in scrape(lonely.client).items()
+            if name == "eventrank_http_requests_total" and ("status", status) in labels
+        )
+
+    left, faults = count("499"), count("500")
+    address = urlsplit(lonely.url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(
+            b"POST /healthz HTTP/1.1\r\nHost: localhost\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel"
+        )
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while (count("499"), count("500")) == (left, faults) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (count("499"), count("500")) == (left + 1, faults)
 
 
 def test_the_database_tells_how_fresh_its_lists_are(site: Site) -> None:

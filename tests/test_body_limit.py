@@ -1,4 +1,4 @@
-"""How large a body may be, however its length is said."""
+"""How large a body may be, however its length is said, and how slow."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 LIMIT = 10
+SECONDS_TO_ARRIVE = 0.2
+PATIENCE_SECONDS = 30
 CHUNKED = [(b"transfer-encoding", b"chunked")]
 
 
@@ -27,11 +29,15 @@ class Conversation:
         self.body: bytes | None = None
         """What the application has read, if it was called."""
         self.breaks_off = False
+        self.pause = 0.0
+        """Seconds before each of the empty parts that follow the chunks without end, if not 0."""
         self.status = 0
+        self.answer_headers: dict[bytes, bytes] = {}
 
     def run(self) -> Conversation:
         scope = {"type": "http", "path": "/api/x", "method": "POST", "headers": self.headers}
-        asyncio.run(BodyLimit(self.application, LIMIT)(scope, self.receive, self.send))
+        limit = BodyLimit(self.application, LIMIT, SECONDS_TO_ARRIVE)
+        asyncio.run(asyncio.wait_for(limit(scope, self.receive, self.send), PATIENCE_SECONDS))
         return self
 
     async def application(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,18 +52,22 @@ class Conversation:
         await send({"type": "http.response.body", "body": b""})
 
     async def receive(self) -> Message:
+        if not self.left and self.pause:
+            await asyncio.sleep(self.pause)
+            return {"type": "http.request", "body": b"", "more_body": True}
         if not self.left:
             return {"type": "http.disconnect"}
         chunk = self.left.pop(0)
         return {
             "type": "http.request",
             "body": chunk,
-            "more_body": bool(self.left) or self.breaks_off,
+            "more_body": bool(self.left) or self.breaks_off or bool(self.pause),
         }
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.answer_headers = dict(message["headers"])
 
 
 @pytest.mark.parametrize("length", [0, 1, LIMIT])
@@ -89,3 +99,14 @@ def test_half_a_body_is_not_taken_for_a_whole_one_when_the_client_leaves() -> No
     conversation.run()
     assert conversation.body is None
     assert conversation.status == 0
+
+
+@pytest.mark.parametrize("pause", [3600, 0.01], ids=["it stalls", "it drips"])
+def test_one_that_does_not_arrive_is_answered_and_the_connection_closed(pause: float) -> None:
+    conversation = Conversation(CHUNKED, [b"hel"])
+    conversation.pause = pause
+    conversation.run()
+    assert conversation.status == 408
+    assert conversation.answer_headers[b"connection"] == b"close"
+    assert conversation.answer_headers[b"content-type"] == b"application/problem+json"
+    assert conversation.body is None

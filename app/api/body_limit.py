@@ -1,7 +1,8 @@
-"""Bodies larger than allowed are refused before anything reads them."""
+"""Bodies larger or slower than allowed are refused before anything reads them."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from app.api.problems import Problem
@@ -10,49 +11,65 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class BodyLimit:
-    """Answers 413 for a body that is, or turns out to be, too long.
+SECONDS_TO_ARRIVE = 10.0
+"""How long a chunked body may take; nothing is asked of the database meanwhile."""
 
-    The HTTP parser holds a client to its Content-Length. A chunked body says how long it is only
-    at its end, so it is read, up to the limit, before the application sees the request.
+
+class BodyLimit:
+    """Answers 413 for a body that is, or turns out to be, too long, and 408 for one too slow.
+
+    The HTTP parser holds a client to its Content-Length, and nobody waits for such a body. A
+    chunked one says how long it is only at its end, so it is read, up to the limit, before the
+    application sees the request.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, seconds_to_arrive: float = SECONDS_TO_ARRIVE
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._seconds_to_arrive = seconds_to_arrive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, unless it is too large."""
+        """Pass the request on, unless its body is too large or does not arrive."""
         if scope["type"] == "http":
-            for name, value in scope["headers"]:
-                if name == b"content-length":
-                    if int(value) > self._max_bytes:
-                        await self._refuse(scope, receive, send)
-                        return
-                elif name == b"transfer-encoding":
-                    body = await self._read(receive)
-                    if body is None:
-                        return
-                    if len(body) > self._max_bytes:
-                        await self._refuse(scope, receive, send)
-                        return
-                    receive = _replay(bytes(body), receive)
+            try:
+                for name, value in scope["headers"]:
+                    if name == b"content-length":
+                        self._check(int(value))
+                    elif name == b"transfer-encoding":
+                        body = await self._read(receive)
+                        if body is None:
+                            return
+                        receive = _replay(bytes(body), receive)
+            except Problem as problem:
+                await problem.response(scope)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
-    async def _read(self, receive: Receive) -> bytearray | None:
-        """Read the body, or the beginning of one that is too long; None when the client left."""
-        body, is_more = bytearray(), True
-        while is_more and len(body) <= self._max_bytes:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            is_more = message.get("more_body", False)
-        return body
+    def _check(self, length: int) -> None:
+        if length > self._max_bytes:
+            raise Problem(413, f"a body may have {self._max_bytes} bytes at most")
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = Problem(413, f"a body may have {self._max_bytes} bytes at most")
-        await problem.response(scope)(scope, receive, send)
+    async def _read(self, receive: Receive) -> bytearray | None:
+        """Read the body; None when the client left. The time is for all of it, however it drips."""
+        body, is_more = bytearray(), True
+        try:
+            async with asyncio.timeout(self._seconds_to_arrive):
+                while is_more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message.get("body", b"")
+                    self._check(len(body))
+                    is_more = message.get("more_body", False)
+        except TimeoutError:
+            raise Problem(
+                408,
+                f"the body did not arrive within {self._seconds_to_arrive:g} seconds",
+                headers={"Connection": "close"},
+            ) from None
+        return body
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -40,6 +40,9 @@ KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 OTHER = "other"
 """Stands for methods and paths that are not ours: a stranger must not make label values."""
 
+CLIENT_LEFT = 499
+"""As nginx calls a request whose client went away before it was answered: no fault of ours."""
+
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 GAUGES = "SELECT name, labels, value, help FROM recommender.gauges"
@@ -60,7 +63,7 @@ class Metrics:
             collector(registry=self.registry)
         self._requests = Counter(
             f"{PREFIX}http_requests_total",
-            "Requests answered, by route, method and status",
+            "Requests answered, by route, method and status (499: the client left before)",
             ("route", "method", "status"),
             registry=self.registry,
         )
@@ -120,7 +123,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500
+        status = 0
 
         async def note_status(message: Message) -> None:
             nonlocal status
@@ -132,8 +135,9 @@ class Measured:
         self._metrics.begin()
         try:
             await self._app(scope, receive, note_status)
+            status = status or CLIENT_LEFT
         finally:
-            self._metrics.end(scope, status, time.perf_counter() - began)
+            self._metrics.end(scope, status or 500, time.perf_counter() - began)
 
 
 class DatabaseGauges(Collector):
