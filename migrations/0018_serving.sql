@@ -16,6 +16,10 @@ ALTER TABLE public.recommendation_reasons DROP CONSTRAINT IF EXISTS names_have_a
 ALTER TABLE public.recommendation_reasons ADD CONSTRAINT names_have_a_place CHECK (
     kind NOT IN ('interests', 'tags', 'near_city') OR template LIKE '%\%s%'
 );
+ALTER TABLE public.recommendation_reasons DROP CONSTRAINT IF EXISTS language_is_a_tag;
+ALTER TABLE public.recommendation_reasons ADD CONSTRAINT language_is_a_tag CHECK (
+    language ~ '^[a-z]{1,8}(-[a-z0-9]{1,8})*$'
+);
 
 INSERT INTO public.recommendation_reasons (language, kind, template)
 VALUES

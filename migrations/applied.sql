@@ -45,6 +45,6 @@ VALUES
 ),
 (
     '0018_serving.sql',
-    '97f18751bc2c5dac2c1a866971d9bae66f35c01f24bd9be2514e3805dd7df1d9'
+    '3898e156d07565f6bcfa19a8682e8a3e7cda13f64c245f17effea5a4333f4d58'
 )
 ON CONFLICT (name) DO NOTHING;

@@ -7,7 +7,7 @@
 \ir setting/setting.sql
 \ir setting/parameters.sql
 \ir setting/settings.sql
-\ir source/_lower_beyond_latin.sql
+\ir source/_lower_beyond_ascii.sql
 \ir source/normalize_text.sql
 \ir source/source_students.sql
 \ir source/source_users.sql
@@ -97,6 +97,7 @@
 \ir serving/_word_reasons.sql
 \ir serving/_match_tags.sql
 \ir serving/_popular_events.sql
+\ir serving/_home_city.sql
 \ir serving/_pick.sql
 \ir serving/pick_events.sql
 \ir serving/_event_items.sql

@@ -43,6 +43,7 @@ FROM (
     ),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
+    ('function', '_home_city', ARRAY['integer', 'text'], 'sql/serving/_home_city.sql'),
     (
         'function',
         '_learning_delta',
@@ -56,7 +57,7 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
-    ('function', '_lower_beyond_latin', ARRAY['text'], 'sql/source/_lower_beyond_latin.sql'),
+    ('function', '_lower_beyond_ascii', ARRAY['text'], 'sql/source/_lower_beyond_ascii.sql'),
     (
         'function',
         '_match_tags',
@@ -432,4 +433,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b64d9c04cd9892dceed223956783989a6f4d17dda8de22a164a72f13323d7f70';
+43520ae36154d231e3a0b7ed23f9e01ac7dcea29635ac7db91c9465bc23af83f';

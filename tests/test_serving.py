@@ -13,6 +13,8 @@ from asyncpg import InsufficientPrivilegeError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from app.database import connect
+from app.schema import MIGRATIONS_DIR, migrate
 from app.settings import store_environment
 from tests.support.random_worlds import TAGS, some, worlds
 from tests.support.worlds import AS_OF, World, days, open_session
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from tests.support.runner import Run
 
 HTTP_API_PAGE = Path(__file__).parents[1] / "docs" / "http-api.md"
+APP_TABLES = (
+    "0001_users_and_events.sql",
+    "0002_interests_and_exclusions.sql",
+    "0003_registrations_and_favorites.sql",
+)
 TOP_N = 4
 LONG = 40
 AT_ANY_TIME = "NULL, NULL, true, NULL, 1, 20"
@@ -502,3 +509,193 @@ def test_a_role_with_the_rights_of_the_page_can_do_what_the_server_does(checker:
         return answers
 
     assert checker.run(statuses()) == [200, 200, 200, 201, 200, 201, 200, 204, 204, 503]
+
+
+def test_a_list_written_since_the_reader_began_is_served(
+    checker: Checker, database_url: str, run: Run
+) -> None:
+    """Between a statement's now() and its snapshot there may be a round trip."""
+    world = World()
+    world.event(world.organizer())
+    student = world.student()
+    world.model(1)
+
+    async def sources() -> list[tuple[str, str]]:
+        await world.write(checker.connection)
+        reader, writer = await connect(database_url), await connect(database_url)
+        await writer.execute("UPDATE events SET start_time = now() + interval '9 days'")
+        await reader.execute("BEGIN")
+        await reader.fetchval("SELECT now()")
+        await writer.fetchval("SELECT recommender.score_user($1, 5)", student)
+        rows = await reader.fetch(
+            "SELECT p.source, e.body ->> 'sort' AS sort"
+            " FROM recommender.pick_events($1, 5) AS p, recommender.get_events("
+            " $1, '{}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, 'recommended', 1, 5) AS e",
+            student,
+        )
+        await reader.close()
+        await writer.close()
+        return [(row["source"], row["sort"]) for row in rows]
+
+    assert run(sources()) == [("list", "recommended")]
+
+
+def test_the_app_may_have_columns_of_varchar(empty_database_url: str, run: Run) -> None:
+    async def answers() -> list[tuple[int, str]]:
+        connection = await connect(empty_database_url)
+        for name in APP_TABLES:
+            text = (MIGRATIONS_DIR / name).read_text(encoding="utf-8")
+            await connection.execute(text.replace(" text", " varchar(200)"))
+        await migrate(connection)
+        await connection.execute("""
+            INSERT INTO users (id, email, role, city)
+            VALUES (1, 'a', 'organizer', 'Cluj'), (2, 'b', 'student', 'Cluj');
+            INSERT INTO tags (id, name) VALUES (1, 'rock');
+            INSERT INTO user_interest_tags (user_id, tag_id) VALUES (2, 1);
+            INSERT INTO events (id, title, start_time, city, owner_id)
+            SELECT n, 'a', now() + interval '9 days', 'Cluj', 1 FROM generate_series(1, 3) AS n;
+            INSERT INTO event_tags (event_id, tag_id) VALUES (2, 1)
+        """)
+        rows = [
+            await connection.fetchrow(f"SELECT * FROM recommender.{call}")  # noqa: S608
+            for call in (
+                "get_recommendations(2)",
+                f"get_events(2, '{{ro}}', {'NULL, ' * 7} true, 'recommended', 1, 20)",
+                "get_personalization(2)",
+                "set_tag_hidden(2, 1, true)",
+            )
+        ]
+        await connection.close()
+        return [(row["status"], row["body"]) for row in rows if row is not None]
+
+    answered = run(answers())
+    assert [status for status, _ in answered] == [200, 200, 200, 201]
+    reasons = [item["recommendation_reason"] for item in json.loads(answered[0][1])]
+    assert reasons == [
+        "Like what you follow: rock · Near you: Cluj",
+        "Popular and coming up · Near you: Cluj",
+        "Popular and coming up · Near you: Cluj",
+    ]
+
+
+def test_a_sentence_that_was_changed_is_said_anew_and_near_you_once(checker: Checker) -> None:
+    """Also in a language that does not have all the sentences."""
+    world = World()
+    world.event(world.organizer(), city="Cluj")
+    student = world.student(city="Cluj", language="de")
+    world.model(1)
+
+    async def reasons() -> list[str]:
+        connection = checker.connection
+        await world.write(connection)
+        said = []
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO recommendation_reasons (language, kind, template)"
+                " VALUES ('de', 'near_you', 'In deiner Nähe')"
+            )
+            await connection.execute("SELECT recommender.score_user($1, 5)", student)
+            read = "SELECT p.reason FROM recommender.pick_events($1, 5) AS p"
+            said.append(await connection.fetchval(read, student))
+            await connection.execute(
+                "UPDATE recommendation_reasons SET template = 'Ganz nah' WHERE language = 'de'"
+            )
+            said.append(await connection.fetchval(read, student))
+            await connection.execute("DELETE FROM recommendation_reasons WHERE language = 'de'")
+        return said
+
+    assert checker.run(reasons()) == ["In deiner Nähe: Cluj", "Ganz nah: Cluj"]
+
+
+def test_near_you_is_said_of_the_city_that_is_known(checker: Checker) -> None:
+    """By the profile, else by what was searched for; and no more once the event has moved."""
+    world = World()
+    club = world.organizer()
+    world.event(club, city="Cluj", starts=days(5))
+    moving = world.event(club, city=" CLUJ ", starts=days(6))
+    settled, searching, stranger = world.student(city="cluj"), world.student(), world.student()
+    world.interact(searching, "search", meta={"city": "Cluj"})
+    world.model(1)
+
+    async def reasons() -> dict[int, list[str]]:
+        await world.write(checker.connection)
+        await checker.connection.execute("CALL recommender.score_all(5)")
+        await checker.connection.execute("UPDATE events SET city = 'Iași' WHERE id = $1", moving)
+        return {
+            student: [
+                row["reason"]
+                for row in await checker.connection.fetch(
+                    "SELECT p.reason FROM recommender.pick_events($1, 5) AS p ORDER BY p.event_id",
+                    student,
+                )
+            ]
+            for student in (settled, searching, stranger)
+        }
+
+    assert checker.run(reasons()) == {
+        settled: ["Near you: Cluj", "Near you"],
+        searching: ["Near you: Cluj", "Near you"],
+        stranger: ["Recommended for you", "Recommended for you"],
+    }
+
+
+def test_what_was_excluded_can_be_taken_back_whatever_became_of_it(checker: Checker) -> None:
+    world = World()
+    club, student = world.organizer(), world.student()
+    first, second, blank = world.tag("żółw "), world.tag("Żółw"), world.tag("jazz")
+    world.event(club, tags=["Żółw", "jazz"])
+
+    async def left() -> tuple[list[int], int]:
+        connection = checker.connection
+        await world.write(connection)
+        for call in (
+            f"set_tag_hidden({student}, {first}, true)",
+            f"set_tag_hidden({student}, {blank}, true)",
+            f"set_organizer_blocked({student}, {club}, true)",
+        ):
+            await connection.execute(f"SELECT recommender.{call}")
+        await connection.execute("UPDATE tags SET name = ' ' WHERE id = $1", blank)
+        await connection.execute("UPDATE users SET role = 'student' WHERE id = $1", club)
+        statuses = [
+            await connection.fetchval(f"SELECT status FROM recommender.{call}")  # noqa: S608
+            for call in (
+                f"set_tag_hidden({student}, {second}, false)",
+                f"set_tag_hidden({student}, {blank}, false)",
+                f"set_tag_hidden({student}, {blank}, false)",
+                f"set_organizer_blocked({student}, {club}, false)",
+                f"set_organizer_blocked({student}, {club}, false)",
+            )
+        ]
+        return statuses, await connection.fetchval(
+            "SELECT (SELECT count(*) FROM user_hidden_tags)"
+            " + (SELECT count(*) FROM user_blocked_organizers)"
+        )
+
+    assert checker.run(left()) == ([204, 204, 404, 204, 404], 0)
+
+
+def test_a_setting_that_is_not_valid_makes_the_database_not_ready(checker: Checker) -> None:
+    async def answer() -> Record | None:
+        connection = checker.connection
+        stamp = await connection.fetchval(
+            "SELECT right(obj_description('recommender'::regnamespace), 64)"
+        )
+        newest = await connection.fetchval("SELECT max(name) FROM eventrank_migrations")
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO recommender_settings (name, value)"
+                " VALUES ('recommendations_cache_max_age_seconds', '1e3')"
+            )
+            row = await connection.fetchrow(
+                "SELECT status, body FROM recommender.get_readiness($1, $2)", newest, stamp
+            )
+            await connection.execute("DELETE FROM recommender_settings")
+        return row
+
+    row = checker.run(answer())
+    assert row is not None
+    assert row["status"] == 503
+    assert (
+        'setting recommendations_cache_max_age_seconds is "1e3" (admin)'
+        in json.loads(row["body"])["detail"]
+    )

@@ -23,7 +23,8 @@ BEGIN
         coalesce(v_templates.generic, v_english.generic),
         coalesce(v_templates.tags, v_english.tags),
         coalesce(v_templates.popular, v_english.popular),
-        coalesce(v_templates.near_city, v_english.near_city)
+        -- A language that knows how to say near you knows how to say where.
+        coalesce(v_templates.near_city, v_templates.near_you || ': %s', v_english.near_city)
     )::recommender.reason_templates;
 END;
 $$;

@@ -47,7 +47,10 @@ BEGIN
                 e.cover_url,
                 e.organizer_id AS owner_id,
                 (
-                    SELECT coalesce(nullif(btrim(u.org_name), ''), u.full_name)
+                    SELECT CASE
+                        WHEN recommender.normalize_text(u.org_name) IS NOT NULL THEN u.org_name
+                        WHEN recommender.normalize_text(u.full_name) IS NOT NULL THEN u.full_name
+                    END
                     FROM recommender.source_users AS u
                     WHERE u.user_id = e.organizer_id
                 ) AS owner_name,

@@ -5,7 +5,7 @@
 
 CREATE OR REPLACE FUNCTION recommender._pick(
     p_user_id integer,
-    p_limit integer,
+    p_top_n integer,
     p_home_city text,
     p_language text,
     OUT event_ids integer[],
@@ -47,7 +47,7 @@ BEGIN
                 AND r.event_id NOT IN (SELECT unnest(v_excluded))
                 AND coalesce(r.organizer_id <> ALL (v_blocked), true)
             ORDER BY r.rank
-            LIMIT p_limit
+            LIMIT p_top_n
         );
         SELECT w.event_ids, w.reasons INTO event_ids, reasons
         FROM recommender._word_reasons(
@@ -56,7 +56,7 @@ BEGIN
     END IF;
     listed_count := cardinality(event_ids);
 
-    IF listed_count < p_limit THEN
+    IF listed_count < p_top_n THEN
         SELECT
             event_ids || array_agg(x.event_id ORDER BY x.place),
             reasons || array_agg(
@@ -70,12 +70,12 @@ BEGIN
             )
         INTO event_ids, reasons
         FROM recommender._match_tags(
-            p_user_id, p_limit - listed_count, v_excluded || event_ids, v_blocked
+            p_user_id, p_top_n - listed_count, v_excluded || event_ids, v_blocked
         ) AS x;
     END IF;
     tagged_count := cardinality(event_ids) - listed_count;
 
-    IF listed_count + tagged_count < p_limit THEN
+    IF listed_count + tagged_count < p_top_n THEN
         SELECT
             event_ids || array_agg(x.event_id ORDER BY x.place),
             reasons || array_agg(
@@ -86,7 +86,7 @@ BEGIN
             )
         INTO event_ids, reasons
         FROM recommender._popular_events(
-            p_limit - listed_count - tagged_count, v_excluded || event_ids, v_blocked
+            p_top_n - listed_count - tagged_count, v_excluded || event_ids, v_blocked
         ) AS x;
     END IF;
 END;

@@ -12,8 +12,7 @@ IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
-        WHEN btrim(p_city_name) = '' OR p_city_name IS NULL THEN p_reason
-        WHEN p_reason = (p_templates).near_you
+        WHEN p_is_near AND p_reason = (p_templates).near_you
             THEN replace((p_templates).near_city, '%s', btrim(p_city_name))
         WHEN p_is_near
             THEN p_reason || ' · ' || replace((p_templates).near_city, '%s', btrim(p_city_name))

@@ -10,7 +10,13 @@ SELECT
 FROM public.recommendation_lists AS l
 WHERE
     (SELECT p.use_ml_cache FROM recommender.parameters AS p)
-    AND l.generated_at <= (SELECT recommender.as_of())
+    -- now() may be older than the snapshot: what was written in between is there to be served.
+    AND l.generated_at <= (
+        SELECT CASE
+            WHEN recommender.as_of() = now() THEN clock_timestamp()
+            ELSE recommender.as_of()
+        END
+    )
     AND l.generated_at >= (SELECT recommender.as_of())
     - (SELECT p.cache_max_age_seconds FROM recommender.parameters AS p) * interval '1 second';
 

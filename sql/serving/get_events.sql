@@ -104,7 +104,7 @@ BEGIN
         FROM recommender._word_reasons(
             v_ranked,
             (SELECT l.language FROM recommender.fresh_lists AS l WHERE l.user_id = p_user_id),
-            v_account.city,
+            recommender._home_city(p_user_id, v_account.city),
             v_language,
             recommender.templates_for(v_language)
         ) AS w;

@@ -21,6 +21,16 @@ DECLARE
             THEN 'the functions of the database are of another version: run scripts/migrate.py'
         WHEN pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
             THEN 'the database is read-only'
+        ELSE (
+            SELECT format(
+                'setting %s is "%s" (%s), which is not valid: correct or delete its row in'
+                ' recommender_settings', s.name, s.value, s.source
+            )
+            FROM recommender.settings AS s
+            WHERE NOT s.is_valid
+            ORDER BY s.name
+            LIMIT 1
+        )
     END;
 BEGIN
     IF v_trouble IS NOT NULL THEN
@@ -40,11 +50,11 @@ BEGIN
             'active_model_version', v_model_version,
             'reason', CASE
                 WHEN v_model_version IS NULL
-                    THEN 'no model is active: events are recommended by tags and popularity'
+                    THEN 'no model is active: who has no fresh list is shown events by tags and popularity'
             END
         );
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.get_readiness(text, text) IS
-'The answer of GET /readyz for an application whose last migration and whose sql/ (sha256) these are: 200 with the active model (NULL: none, and reason says what serves instead), or 503 when the database is behind, of another version, or read-only. One row.';
+'The answer of GET /readyz for an application whose last migration and whose sql/ (sha256) these are: 200 with the active model (NULL: none, and reason says what serves instead), or 503 when the database is behind, of another version, read-only, or has a setting that is not valid. One row.';

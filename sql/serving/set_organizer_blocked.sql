@@ -21,11 +21,7 @@ BEGIN
     INTO v_body
     FROM recommender.source_users AS o
     WHERE o.user_id = p_organizer_id AND o.role IN ('organizer', 'organizator', 'admin');
-    IF v_body IS NULL THEN
-        RETURN QUERY SELECT
-            404, NULL::json,
-            recommender._problem(404, 'Not Found', format('there is no organizer %s', p_organizer_id));
-    ELSIF p_is_blocked THEN
+    IF p_is_blocked AND v_body IS NOT NULL THEN
         INSERT INTO recommender.source_blocked_organizers (user_id, organizer_id)
         SELECT p_user_id, p_organizer_id
         WHERE NOT EXISTS (
@@ -34,13 +30,21 @@ BEGIN
         )
         ON CONFLICT DO NOTHING;
         RETURN QUERY SELECT 201, NULL::json, v_body;
-    ELSE
+        RETURN;
+    ELSIF NOT p_is_blocked THEN
+        -- What was blocked once can be taken back, whatever it has become.
         DELETE FROM recommender.source_blocked_organizers AS x
         WHERE x.user_id = p_user_id AND x.organizer_id = p_organizer_id;
-        RETURN QUERY SELECT 204, NULL::json, NULL::json;
+        IF FOUND OR v_body IS NOT NULL THEN
+            RETURN QUERY SELECT 204, NULL::json, NULL::json;
+            RETURN;
+        END IF;
     END IF;
+    RETURN QUERY SELECT
+        404, NULL::json,
+        recommender._problem(404, 'Not Found', 'there is no organizer with this id');
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.set_organizer_blocked(integer, integer, boolean) IS
-'Blocks an organizer for an account and answers 201 with id, org_name and full_name, or shows the organizer''s events again and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an id that is no organizer''s or admin''s. One row.';
+'Blocks an organizer for an account and answers 201 with id, org_name and full_name, or shows the organizer''s events again and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an id that is no organizer''s or admin''s, or NULL. One row.';

@@ -19,11 +19,7 @@ BEGIN
     END IF;
     SELECT json_build_object('id', t.tag_id, 'name', t.name) INTO v_body
     FROM recommender.source_tags AS t WHERE t.tag_id = p_tag_id;
-    IF v_body IS NULL THEN
-        RETURN QUERY SELECT
-            404, NULL::json,
-            recommender._problem(404, 'Not Found', format('there is no tag %s', p_tag_id));
-    ELSIF p_is_hidden THEN
+    IF p_is_hidden AND v_body IS NOT NULL THEN
         INSERT INTO recommender.source_hidden_tags (user_id, tag_id)
         SELECT p_user_id, p_tag_id
         WHERE NOT EXISTS (
@@ -32,13 +28,32 @@ BEGIN
         )
         ON CONFLICT DO NOTHING;
         RETURN QUERY SELECT 201, NULL::json, v_body;
-    ELSE
+        RETURN;
+    ELSIF NOT p_is_hidden THEN
+        -- What was hidden once can be taken back, whatever it has become.
+        -- Hidden under one spelling, a tag is hidden under all.
         DELETE FROM recommender.source_hidden_tags AS x
-        WHERE x.user_id = p_user_id AND x.tag_id = p_tag_id;
-        RETURN QUERY SELECT 204, NULL::json, NULL::json;
+        WHERE
+            x.user_id = p_user_id
+            AND (
+                x.tag_id = p_tag_id
+                OR x.tag_id IN (
+                    SELECT t.tag_id
+                    FROM recommender.source_tags AS t
+                    INNER JOIN recommender.source_tags AS g ON g.tag = t.tag
+                    WHERE g.tag_id = p_tag_id
+                )
+            );
+        IF FOUND OR v_body IS NOT NULL THEN
+            RETURN QUERY SELECT 204, NULL::json, NULL::json;
+            RETURN;
+        END IF;
     END IF;
+    RETURN QUERY SELECT
+        404, NULL::json,
+        recommender._problem(404, 'Not Found', 'there is no tag with this id');
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.set_tag_hidden(integer, integer, boolean) IS
-'Hides a tag from an account and answers 201 with its id and name, or shows it again and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an unknown tag. One row.';
+'Hides a tag from an account and answers 201 with its id and name, or shows it again and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an unknown tag or NULL. One row.';

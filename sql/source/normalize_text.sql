@@ -1,9 +1,8 @@
 -- Text as it is compared: without blanks at the ends, in lower case, NULL if nothing is left.
 --
 -- lower() answers differently under libc, builtin and ICU collations, so the mapping is spelled
--- out: Unicode's simple lower-case mapping, the same on every database. translate() looks every
--- character up in the whole mapping, so it is called only where a capital letter needs it.
--- plpgsql, because an inlined body would put the mappings into every plan a person reads.
+-- out: Unicode's simple lower-case mapping, the same on every database. plpgsql, because an inlined
+-- body would be in every plan a person reads.
 
 CREATE OR REPLACE FUNCTION recommender.normalize_text(p_text text)
 RETURNS text
@@ -12,34 +11,14 @@ IMMUTABLE
 PARALLEL SAFE
 AS $$
 DECLARE
-    v_text text := p_text;
+    v_text text;
 BEGIN
     IF octet_length(p_text) = char_length(p_text) THEN
         RETURN nullif(btrim(
             lower(p_text COLLATE "C"), e' \t\n\u000b\f\r\u001c\u001d\u001e\u001f'
         ), '');
     END IF;
-    IF p_text ~ (
-        '[ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĲĴĶĹĻĽĿŁŃ'
-        'ŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸ'
-        'ƼǄǅǇǈǊǋǍǏǑǓǕǗǙǛǞǠǢǤǦǨǪǬǮǱǲǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲȺȻȽȾɁ'
-        'ɃɄɅɆɈɊɌɎ]'
-    ) THEN
-        v_text := translate(
-            p_text,
-            'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĲĴĶĹĻĽĿŁŃ'
-            'ŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸ'
-            'ƼǄǅǇǈǊǋǍǏǑǓǕǗǙǛǞǠǢǤǦǨǪǬǮǱǲǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲȺȻȽȾɁ'
-            'ɃɄɅɆɈɊɌɎ',
-            'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįiĳĵķĺļľŀłń'
-            'ņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵơƣƥʀƨʃƭʈưʊʋƴƶʒƹ'
-            'ƽǆǆǉǉǌǌǎǐǒǔǖǘǚǜǟǡǣǥǧǩǫǭǯǳǳǵƕƿǹǻǽǿȁȃȅȇȉȋȍȏȑȓȕȗșțȝȟƞȣȥȧȩȫȭȯȱȳⱥȼƚⱦɂ'
-            'ƀʉʌɇɉɋɍɏ'
-        );
-    END IF;
-    IF p_text ~ '[\u0250-\U0010ffff]' THEN
-        v_text := recommender._lower_beyond_latin(v_text);
-    END IF;
+    v_text := recommender._lower_beyond_ascii(p_text);
     RETURN nullif(btrim(
         lower(v_text COLLATE "C"),
         -- Unicode's blanks, as Python's str.strip() knows them.

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW recommender.source_events AS
 SELECT
     e.id AS event_id,
-    e.title,
+    e.title::text AS title,
     recommender.normalize_text(e.category) AS category,
     recommender.normalize_text(e.city) AS city,
     e.owner_id AS organizer_id,
@@ -12,12 +12,12 @@ SELECT
     coalesce(e.publish_at, e.created_at, '-infinity')
     <= (SELECT recommender.as_of()) AS is_known,
     e.status::text = 'published' AS is_published,
-    e.description,
-    e.category AS category_name,
-    e.city AS city_name,
-    e.location,
+    e.description::text AS description,
+    e.category::text AS category_name,
+    e.city::text AS city_name,
+    e.location::text AS location,
     e.end_time,
-    e.cover_url,
+    e.cover_url::text AS cover_url,
     e.status::text AS status,
     e.publish_at
 FROM public.events AS e

@@ -7,7 +7,8 @@ SELECT
     r.attended
 FROM public.registrations AS r
 WHERE
-    (r.registration_time IS NULL OR r.registration_time <= (SELECT recommender.as_of()))
+    r.event_id IS NOT NULL
+    AND (r.registration_time IS NULL OR r.registration_time <= (SELECT recommender.as_of()))
     AND (r.deleted_at IS NULL OR r.deleted_at > (SELECT recommender.as_of()));
 
 COMMENT ON VIEW recommender.source_registrations IS

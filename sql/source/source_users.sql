@@ -7,8 +7,8 @@ SELECT
     u.is_active,
     recommender.normalize_text(u.language_preference::text) AS language,
     recommender.normalize_text(u.city) AS city,
-    u.full_name,
-    u.org_name
+    u.full_name::text AS full_name,
+    u.org_name::text AS org_name
 FROM public.users AS u;
 
 COMMENT ON VIEW recommender.source_users IS
