@@ -20,7 +20,9 @@ BEGIN
     END IF;
     v_language := recommender.choose_language(v_account.language, p_languages);
     SELECT p.* INTO v_picked
-    FROM recommender._pick(p_user_id, 10, recommender._home_city(p_user_id, v_account.city), v_language) AS p;
+    FROM recommender._pick(
+        p_user_id, 10, recommender._home_city(p_user_id, v_account.city), v_language
+    ) AS p;
     RETURN QUERY SELECT
         200,
         json_build_object('Content-Language', v_language),
