@@ -5,7 +5,7 @@
 ALTER TABLE public.recommendation_lists ADD COLUMN IF NOT EXISTS language text;
 
 COMMENT ON COLUMN public.recommendation_lists.language IS
-'The language the list''s reasons are written in; NULL: not known, they are rendered again.';
+'The language the list''s reasons are written in; NULL: the student''s.';
 
 ALTER TABLE public.recommendation_reasons DROP CONSTRAINT IF EXISTS kind_is_known;
 ALTER TABLE public.recommendation_reasons ADD CONSTRAINT kind_is_known CHECK (

@@ -15,14 +15,8 @@ AS $$
 DECLARE
     v_rendered text[];
 BEGIN
-    -- What is stored is in the language the list was written in, and in the sentences of that day.
-    IF p_language IS DISTINCT FROM p_list_language OR EXISTS (
-        SELECT
-        FROM unnest(p_ranked) AS r
-        WHERE
-            r.reason NOT IN (p_templates.near_you, p_templates.generic)
-            AND NOT starts_with(r.reason, split_part(p_templates.interests, '%s', 1))
-    ) THEN
+    -- What is stored is in the language the list was written in.
+    IF p_language IS DISTINCT FROM p_list_language THEN
         v_rendered := recommender._render_reasons(p_ranked, p_templates);
     END IF;
     SELECT
@@ -47,4 +41,4 @@ $$;
 COMMENT ON FUNCTION recommender._word_reasons(
     recommender.ranked_events[], text, text, text, recommender.reason_templates
 ) IS
-'A student''s ranked events, in their order, as two arrays: event_ids and reasons, the stored one if the list was written in the language and its sentences have not changed since, else rendered from the data; with the city where it is the student''s.';
+'A student''s ranked events, in their order, as two arrays: event_ids and reasons, the stored one if the list was written in the language, else rendered from the data; with the city where it is the student''s.';

@@ -4,7 +4,16 @@ CREATE OR REPLACE VIEW recommender.fresh_lists AS
 SELECT
     l.user_id,
     l.generated_at,
-    l.language,
+    coalesce(
+        l.language,
+        recommender.choose_language(
+            (
+                SELECT s.language
+                FROM recommender.source_students AS s
+                WHERE s.user_id = l.user_id
+            )
+        )
+    ) AS language,
     l.model_version,
     l.item_count
 FROM public.recommendation_lists AS l
@@ -21,4 +30,4 @@ WHERE
     - (SELECT p.cache_max_age_seconds FROM recommender.parameters AS p) * interval '1 second';
 
 COMMENT ON VIEW recommender.fresh_lists IS
-'One row is one student whose list is served at recommender.as_of(): RECOMMENDATIONS_USE_ML_CACHE is on, and the list is of that moment or at most RECOMMENDATIONS_CACHE_MAX_AGE_SECONDS older. Everybody else is served what the heuristic finds. language is what its reasons are written in (NULL: not known).';
+'One row is one student whose list is served at recommender.as_of(): RECOMMENDATIONS_USE_ML_CACHE is on, and the list is of that moment or at most RECOMMENDATIONS_CACHE_MAX_AGE_SECONDS older. Everybody else is served what the heuristic finds. language is what its reasons are written in; the student''s where the list does not say.';
