@@ -6,14 +6,17 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import jwt
 import pytest
 
+from app.api.head_limit import MAX_HEAD_BYTES
 from tests.support.api_server import ANSWER_SECONDS, SECRET, token
 from tests.support.site import Site, assert_problem, open_site, refused_parameters
 from tests.support.worlds import World
@@ -458,6 +461,91 @@ def test_broken_http_is_refused_or_dropped(site: Site, request_bytes: bytes) -> 
     answer = talk(site, request_bytes, 0.3)
     for line in answer.splitlines():
         assert not line.startswith(b"HTTP/1.1 5"), answer[:500]
+
+
+def head(size: int, method: str = "GET", path: str = "/healthz", **headers: str) -> bytes:
+    """Write a request's line and headers, of exactly this many bytes."""
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    start = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}X: ".encode()
+    return start + b"a" * (size - len(start) - 4) + b"\r\n\r\n"
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+
+
+LAST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def test_a_head_may_have_64_kib(site: Site) -> None:
+    assert statuses(talk(site, head(MAX_HEAD_BYTES) + LAST, ANSWER_SECONDS)) == [200, 200]
+    answer = talk(site, head(MAX_HEAD_BYTES + 1), ANSWER_SECONDS)
+    start, _, body = answer.partition(b"\r\n\r\n")
+    lines = start.lower().split(b"\r\n")
+    assert lines[0] == b"http/1.1 431 request header fields too large"
+    assert b"content-type: application/problem+json" in lines
+    assert b"connection: close" in lines
+    assert json.loads(body)["status"] == 431
+    assert str(MAX_HEAD_BYTES) in json.loads(body)["detail"]
+
+
+LARGE_HEADS = {
+    "a long header": b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 100_000,
+    "a long name": b"GET /healthz HTTP/1.1\r\n" + b"a" * 100_000,
+    "a long address": b"GET /" + b"a" * 100_000,
+    "many headers": b"GET /healthz HTTP/1.1\r\n" + b"X: a\r\n" * 20_000,
+    "after chunks": b"POST "
+    + HIDE.encode()
+    + b" HTTP/1.1\r\n"
+    + HOST
+    + b"Transfer-Encoding: chunked"
+    b"\r\n\r\n1\r\nx\r\n0\r\nX: " + b"a" * 100_000,
+}
+
+
+@pytest.mark.parametrize("request_bytes", LARGE_HEADS.values(), ids=LARGE_HEADS)
+def test_more_is_refused_before_it_ends(site: Site, request_bytes: bytes) -> None:
+    assert statuses(talk(site, request_bytes, ANSWER_SECONDS)) == [431]
+
+
+def test_each_request_of_a_connection_is_counted_anew(site: Site) -> None:
+    large = 60_000
+    body = b"x" * MEBIBYTE
+    asked = head(large) * 3
+    asked += head(large, "POST", HIDE, Content_Length=str(MEBIBYTE)) + body
+    asked += head(large, "POST", HIDE, Transfer_Encoding="chunked")
+    asked += b"%x\r\n%b\r\n0\r\n\r\n" % (MEBIBYTE, body)
+    asked += head(large)
+    answered = [200, 200, 200, 401, 401, 200]
+    assert statuses(talk(site, asked + LAST, ANSWER_SECONDS)) == [*answered, 200]
+    assert statuses(talk(site, asked + head(100_000), ANSWER_SECONDS)) == [*answered, 431]
+    assert statuses(talk(site, head(100) + head(100_000), ANSWER_SECONDS)) == [200, 431]
+
+
+def test_a_client_that_is_still_sending_is_told(site: Site) -> None:
+    for _ in range(20):
+        answer = site.server.client.get("/healthz", headers={"X": "a" * 2_000_000})
+        assert_problem(answer, 431)
+        assert answer.headers["connection"] == "close"
+
+
+def test_headers_that_are_refused_are_not_kept(site: Site) -> None:
+    before = resident_bytes(site)
+    with ExitStack() as connections:
+        parts = urlsplit(site.server.url)
+        for _ in range(100):
+            connection = connections.enter_context(
+                socket.create_connection((parts.hostname or "", parts.port or 0))
+            )
+            with suppress(OSError):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 2_000_000)
+        assert resident_bytes(site) - before < 50_000_000
+
+
+def resident_bytes(site: Site) -> float:
+    answer = site.server.client.get("/metrics").text
+    (value,) = re.findall(r"^process_resident_memory_bytes (\S+)$", answer, re.M)
+    return float(value)
 
 
 # The log
