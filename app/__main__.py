@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import math
 import os
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
+from app.api.access_log import hide_queries
 from app.api.application import create_app
-from app.api.settings import SHORT_SECRET_BYTES, read_server_settings
+from app.api.head_limit import HeadLimit
+from app.api.settings import SHORT_SECRET_BYTES, ServerSettings, read_server_settings
 from app.console import UserError, console, fail
-from app.settings import read_settings
+from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -28,12 +31,33 @@ SECONDS_TO_FINISH = 5
 logger = logging.getLogger("eventrank")
 
 
-def main() -> NoReturn:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line, on which there is nothing to say but --help."""
+    own = "".join(
+        f"\n  {name.upper():<29} {field.description}"
+        for name, field in ServerSettings.model_fields.items()
+    )
+    shared = "".join(
+        f"\n  {name.upper()}" for name in settings_model().model_fields if name != FOR_ONE_COMMAND
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m app",
+        description="Serve the HTTP API until a signal comes. Environment variables configure it:"
+        f"\n{own}\n\nand those it stores where SQL finds them, too:\n{shared}",
+        epilog="What each takes, and all else: docs/http-api.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Serve until a signal comes; requests that are in flight are answered first."""
     try:
+        parse_arguments(arguments)
         settings = read_server_settings()
         read_settings()  # only to refuse wrong ones now: SQL reads them from its table
         logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+        hide_queries()
         if settings.has_short_secret:
             _warn_of_short_secret()
         application = create_app(settings)
@@ -45,7 +69,7 @@ def main() -> NoReturn:
     server = uvicorn.Server(
         uvicorn.Config(
             application,
-            http="httptools",
+            http=HeadLimit,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -57,11 +81,11 @@ def main() -> NoReturn:
             + SECONDS_TO_FINISH,
         )
     )
-    for listener in sockets:
-        logger.info("serving on %s", url_of(listener))
     # uvicorn raises the signal again once it is done: by then it means a good end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    for listener in sockets:
+        logger.info("serving on %s", url_of(listener))
     server.run(sockets)
     sys.exit(0 if server.started else 1)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.api.settings import ServerSettings
 from app.database import connect
 from app.schema import migrate
-from tests.support.api_server import SECRET, STOP_SECONDS, free_port, launch, serve
+from app.settings import FOR_ONE_COMMAND, settings_model
+from tests.support.api_server import ROOT, SECRET, STOP_SECONDS, free_port, launch, serve
 from tests.support.site import assert_problem
 
 if TYPE_CHECKING:
@@ -62,6 +67,35 @@ def test_a_wrong_setting_is_refused_by_the_variables_name(
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("arguments", [("--port", "1234"), ("--port=1234",), ("serve",)])
+def test_arguments_are_refused_since_variables_configure_it(arguments: tuple[str, ...]) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert " ".join(arguments) in done.stderr
+
+
+def test_help_names_every_variable_and_the_page() -> None:
+    done = command("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    named = set(re.findall(r"^  ([A-Z_]+)", done.stdout, re.M))
+    fields = ServerSettings.model_fields.keys() | settings_model().model_fields.keys()
+    assert named == {name.upper() for name in fields - {FOR_ONE_COMMAND}}
+    assert "docs/http-api.md" in done.stdout
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it without any of its variables."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -97,13 +131,12 @@ def test_it_starts_before_its_schema_and_serves_when_that_is_there(
         try:
             run(migrate(connection))
             assert server.client.get("/api/events").status_code == 200
-            assert server.client.get("/readyz").status_code == 200
             # It tries again by itself, after pauses of some seconds.
             deadline = time.monotonic() + PATIENCE_SECONDS
-            stored = None
-            while stored is None and time.monotonic() < deadline:
-                stored = run(connection.fetchrow("SELECT * FROM recommender_settings"))
+            while (answer := server.client.get("/readyz")).status_code != 200:
+                assert time.monotonic() < deadline, answer.text
                 time.sleep(0.1)
+            stored = run(connection.fetchrow("SELECT * FROM recommender_settings"))
         finally:
             run(connection.close())
     assert stored is not None
@@ -160,3 +193,14 @@ def test_the_log_can_be_made_quiet() -> None:
     with serve(NOWHERE) as server:
         server.client.get("/healthz?page=1")
         assert "/healthz" in server.log()
+
+
+def test_the_log_names_paths_and_not_what_is_asked_of_them() -> None:
+    with serve(NOWHERE) as server:
+        for path in ("/healthz", "/api/events", "/nowhere%3F"):
+            server.client.get(f"{path}?access_token=a-token&search=a-secret?wish")
+        log = server.log()
+    assert '"GET /healthz HTTP/1.1" 200' in log
+    assert '"GET /api/events HTTP/1.1" 503' in log
+    assert '"GET /nowhere%3F HTTP/1.1" 404' in log
+    assert not any(word in log for word in ("access_token", "a-token", "search", "wish"))

@@ -50,7 +50,7 @@ def main(path: str) -> None:
     authenticator = Authenticator(read_server_settings().secret_key.get_secret_value())
     route = Route(path, Select1(authenticator), methods=["GET"])
     server.create_app = partial(create_app, extra_routes=[route])  # type: ignore[attr-defined]
-    server.main()
+    server.main([])
 
 
 if __name__ == "__main__":
