@@ -35,6 +35,9 @@ OUTCOMES = {
     "57014": TOO_LATE,
     "0A000": _NOT_INSTALLED,
     "3F000": _NOT_INSTALLED,
+    "42501": Outcome(
+        503, "the server's role lacks a right on the database; the server's log says which"
+    ),
     "42703": _NOT_INSTALLED,
     "42883": _NOT_INSTALLED,
     "42P01": _NOT_INSTALLED,

@@ -23,6 +23,7 @@ from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
 from app.api.routes import SqlEndpoint, api_routes
 from app.console import UserError, describe_database_error
+from app.errors import AWAY, TOO_LATE, outcome
 from app.schema import MIGRATIONS_DIR, SQL_DIR
 from app.schema.logic import read_logic
 from app.schema.migrations import read_migrations
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from app.api.settings import ServerSettings
 
 logger = logging.getLogger("eventrank")
 
-STORE_RETRY_SECONDS = (1.0, 60.0)
+STORE_RETRY_SECONDS = (1.0, 10.0)
 """The first and the longest pause between two tries to store the environment's settings."""
 
 SENTENCES = {
@@ -59,6 +60,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
         on_fault=metrics.count_fault,
     )
     authenticator = Authenticator(settings.secret_key.get_secret_value())
+    readiness = Readiness(database)
     middleware = [
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
@@ -77,7 +79,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application = Starlette(
         routes=[
             *api_routes(database, authenticator),
-            *_operations_routes(database, metrics),
+            *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
             *extra_routes,
         ],
@@ -93,14 +95,14 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     # A redirect to the same path with a slash would be one more answer to document.
     application.router.redirect_slashes = False
     application.state.database = database
+    application.state.readiness = readiness
     return application
 
 
-def _operations_routes(database: Database, metrics: Metrics) -> list[Route]:
-    page = MetricsPage(metrics, database)
+def _operations_routes(readiness: Readiness, page: MetricsPage) -> list[Route]:
     return [
         Route("/healthz", _show_health, methods=["GET"]),
-        Route("/readyz", Readiness(database), methods=["GET"]),
+        Route("/readyz", readiness, methods=["GET"]),
         Route("/metrics", page.show, methods=["GET"]),
     ]
 
@@ -112,9 +114,12 @@ async def _show_health(_request: Request) -> Response:
 
 
 class Readiness:
-    """Answers /readyz: whether the database is there, and is the one these files describe."""
+    """Answers /readyz: whether the database is there, is as these files describe, and as set."""
 
     def __init__(self, database: Database) -> None:
+        self.tried_to_set = asyncio.Event()
+        self.unset: str | None = None
+        """Why the environment's settings could not be stored, when that was last tried."""
         # Read now: these are the files the process was started from.
         self._version = ("", "")
         self._trouble: str | None = None
@@ -132,8 +137,20 @@ class Readiness:
         """Ask the database; whatever is wrong with it, the server is not ready."""
         if self._trouble:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, self._trouble)
+
+        async def send_if_set(message: Message) -> None:
+            if message.get("status") == HTTPStatus.OK:
+                # Just after the start; with a database that answers, that takes no time.
+                await self.tried_to_set.wait()
+                if self.unset:
+                    raise Problem(
+                        HTTPStatus.SERVICE_UNAVAILABLE,
+                        f"the environment's settings are not stored yet: {self.unset}",
+                    )
+            await send(message)
+
         try:
-            await self._endpoint(scope, receive, send)
+            await self._endpoint(scope, receive, send_if_set)
         except DatabaseFault as fault:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, fault.detail) from None
 
@@ -142,7 +159,7 @@ class Readiness:
 async def _lifespan(application: Starlette) -> AsyncIterator[None]:
     database: Database = application.state.database
     async with database:
-        storing = asyncio.create_task(_store_settings(database))
+        storing = asyncio.create_task(_store_settings(database, application.state.readiness))
         try:
             yield
         finally:
@@ -151,7 +168,7 @@ async def _lifespan(application: Starlette) -> AsyncIterator[None]:
                 await storing
 
 
-async def _store_settings(database: Database) -> None:
+async def _store_settings(database: Database, readiness: Readiness) -> None:
     """Store the environment's settings as soon as there is a database that takes them."""
     pause, longest = STORE_RETRY_SECONDS
     while True:
@@ -159,14 +176,18 @@ async def _store_settings(database: Database) -> None:
             async with asyncio.timeout(database.timeout_seconds), database.connection() as lent:
                 await store_environment(lent, logger.info)
         except (UserError, asyncpg.PostgresError, *CLIENT_ERRORS) as error:
-            reason = (
-                describe_database_error(error)
-                if isinstance(error, asyncpg.PostgresError)
-                else str(error) or type(error).__name__
-            )
+            if isinstance(error, asyncpg.PostgresError):
+                reason = describe_database_error(error)
+                readiness.unset = outcome(error.sqlstate or "").detail
+            else:
+                reason = str(error) or type(error).__name__
+                readiness.unset = (TOO_LATE if isinstance(error, TimeoutError) else AWAY).detail
             logger.warning("settings are not stored yet, trying again in %g s: %s", pause, reason)
         else:
+            readiness.unset = None
             return
+        finally:
+            readiness.tried_to_set.set()
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest)
 
