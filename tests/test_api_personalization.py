@@ -207,10 +207,19 @@ def test_what_does_not_exist_cannot_be_excluded(site: Site) -> None:
 
 @pytest.mark.parametrize("number", IMPOSSIBLE_IDS)
 @pytest.mark.parametrize("place", [HIDDEN_TAGS, BLOCKED_ORGANIZERS])
-def test_what_is_no_id_is_not_found(site: Site, place: str, number: str) -> None:
-    for user in (None, 1):
-        for method in ("POST", "DELETE"):
-            assert_problem(site.ask(f"{place}/{number}", user, method=method), 404)
+def test_what_is_no_id_is_not_found_once_it_is_known_who_asks(
+    site: Site, place: str, number: str
+) -> None:
+    world = World()
+    ana, eve, club = world.student(), world.student(is_active=False), world.organizer()
+    site.write(world)
+    answers = {None: 401, 4711: 401, eve: 403, club: 403, ana: 404}
+    for method in ("POST", "DELETE"):
+        for user, status in answers.items():
+            problem = assert_problem(site.ask(f"{place}/{number}", user, method=method), status)
+            if status == 404:
+                noun = "tag" if place == HIDDEN_TAGS else "organizer"
+                assert problem["detail"] == f"there is no {noun} with this id"
 
 
 def test_nothing_beside_the_routes_is_found(site: Site) -> None:

@@ -89,7 +89,8 @@ def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
         return (authenticator.user_id(scope["headers"]),)
 
     def user_and_id(scope: Scope) -> tuple[object, ...]:
-        return authenticator.user_id(scope["headers"]), _path_id(scope)
+        # What is no id is NULL: who asks comes first, so SQL says that there is no such thing.
+        return authenticator.user_id(scope["headers"]), read_id(scope["path_params"]["id"])
 
     def endpoint(call: str, arguments: Arguments, **options: Any) -> SqlEndpoint:
         return SqlEndpoint(database, call, arguments, **options)
@@ -137,10 +138,3 @@ def _event_query(scope: Scope) -> tuple[object, ...]:
         query.page,
         query.page_size,
     )
-
-
-def _path_id(scope: Scope) -> int:
-    number = read_id(scope["path_params"]["id"])
-    if number is None:
-        raise Problem(404, "there is nothing with this id")
-    return number
