@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
-from app.console import UserError, describe_database_error
+from app.console import UsageError, UserError, describe_database_error
 from app.embedded import OLDEST_MAJOR, EmbeddedServer
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d*)?")
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 SESSION_SETTINGS = {"application_name": "eventrank", "jit": "off", "timezone": "UTC"}
+
+POOLER_HINT = (
+    "Commands need a session of their own: connect to PostgreSQL itself, or to a pooler in session"
+    " mode that ignores jit; only the server (python -m app) works behind transaction pooling."
+)
 
 
 def database_url() -> str:
@@ -54,10 +59,10 @@ def normalized_url(given: str, variable: str) -> str:
     if not separator or scheme not in SCHEMES:
         # Any part of a value without a scheme may be the password, so none of it is shown.
         seen = f"starts with {scheme}://" if separator else "has no ://"
-        raise UserError(f"{variable} is not a PostgreSQL address, it {seen}: {expected}")
+        raise UsageError(f"{variable} is not a PostgreSQL address, it {seen}: {expected}")
     url = f"postgresql://{rest}"
     if not _is_well_formed(url):
-        raise UserError(
+        raise UsageError(
             f"{variable} is malformed: {expected}, where special characters in user and password"
             " are percent-encoded and the port is a number"
         )
@@ -125,7 +130,8 @@ async def _open(address: str, server_settings: dict[str, str]) -> Connection[Rec
             f"there is no such database: {where}; create it (createdb) or correct the address"
         ) from None
     except asyncpg.PostgresError as error:
-        raise UserError(f"cannot open {where}: {describe_database_error(error)}") from None
+        hint = f" {POOLER_HINT}" if "startup parameter" in str(error) else ""
+        raise UserError(f"cannot open {where}: {describe_database_error(error)}{hint}") from None
     except TimeoutError:
         raise UserError(
             f"cannot reach {where}: no answer within {CONNECT_SECONDS:g} seconds"

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from app import database
-from app.console import UserError
+from app.console import UsageError, UserError
 from app.database import connect, describe_url, normalized_url
 from app.embedded import EmbeddedServer
 from app.embedded.data_directory import LONGEST_SOCKET_PATH
+from tests.support.pgbouncer import pgbouncer, program
 from tests.support.server import FAST_SETTINGS
 
 if TYPE_CHECKING:
@@ -208,9 +209,34 @@ def test_a_database_in_another_encoding(run: Run, empty_database_url: str) -> No
 def test_a_malformed_address_is_refused_without_repeating_it(given: str) -> None:
     with pytest.raises(UserError, match=r"^DATABASE_URL is .*postgresql://user:password@host"):
         normalized_url(given, "DATABASE_URL")
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UsageError) as caught:
         normalized_url(given, "DATABASE_URL")
     assert PASSWORD not in str(caught.value)
+
+
+def test_a_malformed_address_is_a_wrong_call_for_every_command() -> None:
+    environment = os.environ | {"DATABASE_URL": "foo"}
+    for script in ("migrate.py", "db.py", "recompute_recommendations_ml.py"):
+        arguments = ["status"] if script == "db.py" else []
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts" / script, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: DATABASE_URL is not a PostgreSQL address")
+
+
+@pytest.mark.skipif(program() is None, reason="PgBouncer is not installed")
+def test_a_command_behind_a_pooler_is_told_what_it_needs(
+    run: Run, server_with_password: EmbeddedServer
+) -> None:
+    with pgbouncer(server_with_password, "postgres", pool_size=1) as url:
+        told = failure(run, url)
+    assert "startup parameter" in told
+    assert "connect to PostgreSQL itself" in told
 
 
 @pytest.mark.parametrize(
