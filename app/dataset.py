@@ -217,7 +217,7 @@ async def _check_columns(connection: Connection, files: Sequence[CsvTable]) -> N
         if not columns:
             raise UserError(
                 f"the database has no table {file.table} for {file.name}:"
-                " run python scripts/migrate.py first"
+                " run .venv/bin/python scripts/migrate.py first"
             )
         for position, name in enumerate(file.columns):
             if name not in columns:

@@ -40,23 +40,30 @@ SELECT
 FROM recommender.current_model() AS m
 """
 
+EXAMPLE_STUDENT = """
+SELECT s.user_id
+FROM recommender.source_students AS s
+LEFT JOIN public.user_recommendations AS r ON r.user_id = s.user_id AND r.rank <= 5
+WHERE s.is_active
+GROUP BY s.user_id, s.language
+-- Somebody whose list says something about them, in English where there is such a list.
+ORDER BY count(r.user_id) = 0, s.language IS NOT DISTINCT FROM 'ro',
+    count(DISTINCT r.reason) DESC, s.user_id
+LIMIT 1
+"""
+
 EXAMPLE_LIST = """
-SELECT r.user_id, r.rank, e.title, r.score, r.reason
+SELECT r.rank, e.title, r.score, r.reason
 FROM public.user_recommendations AS r
 INNER JOIN public.events AS e ON e.id = r.event_id
-WHERE r.user_id = (
-    SELECT x.user_id
-    FROM public.user_recommendations AS x
-    INNER JOIN public.users AS u ON u.id = x.user_id
-    WHERE u.is_active AND u.language_preference <> 'ro' AND x.rank <= 5
-    GROUP BY x.user_id
-    -- Somebody whose list says something about them.
-    ORDER BY count(DISTINCT x.reason) DESC, x.user_id
-    LIMIT 1
-)
+WHERE r.user_id = $1
 ORDER BY r.rank
 LIMIT 5
 """
+
+NO_STUDENT = (
+    "there is no active student, so there is no list to show and nobody to sign a token for"
+)
 
 NEXT_STEPS = """
 try next:
@@ -71,9 +78,16 @@ try next:
   make help     everything else"""
 
 REQUESTS = """
-as student STUDENT, for TOKEN_HOURS hours (another one: python scripts/issue_token.py --user-id …):
+as student STUDENT, for TOKEN_HOURS hours (another one:
+.venv/bin/python scripts/issue_token.py --user-id …):
   curl -H 'Authorization: Bearer TOKEN' SERVER/api/recommendations
   curl -H 'Authorization: Bearer TOKEN' 'SERVER/api/events?sort=recommended&page_size=5'
+in a browser: SERVER/docs
+"""
+
+REQUESTS_OF_NOBODY = """
+as nobody:
+  curl SERVER/api/events
 in a browser: SERVER/docs
 """
 
@@ -136,18 +150,18 @@ def _find_place() -> str:
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
-def _serve(url: str, student: int) -> NoReturn:
+def _serve(url: str, student: int | None) -> NoReturn:
     """Say what to ask, and become the server."""
-    token = issue_token(student, TOKEN_HOURS, secret_key())
-    console.rule("[bold]python -m app", align="left")
-    for line in (
-        REQUESTS.replace("TOKEN_HOURS", str(TOKEN_HOURS))
-        .replace("STUDENT", str(student))
-        .replace("TOKEN", token)
-        .replace("SERVER", url)
-        .strip()
-        .split("\n")
-    ):
+    console.rule("[bold].venv/bin/python -m app", align="left")
+    text = REQUESTS_OF_NOBODY
+    if student is not None:
+        token = issue_token(student, TOKEN_HOURS, secret_key())
+        text = (
+            REQUESTS.replace("TOKEN_HOURS", str(TOKEN_HOURS))
+            .replace("STUDENT", str(student))
+            .replace("TOKEN", token)
+        )
+    for line in text.replace("SERVER", url).strip().split("\n"):
         print_result(line)
     console.print("Ctrl-C ends the server")
     os.chdir(SCRIPTS.parent)
@@ -156,16 +170,19 @@ def _serve(url: str, student: int) -> NoReturn:
 
 def _step(script: str, *arguments: str) -> None:
     """Run one of the commands a person would type next time."""
-    console.rule(f"[bold]{' '.join((f'python scripts/{script}', *arguments))}", align="left")
+    console.rule(
+        f"[bold]{' '.join((f'.venv/bin/python scripts/{script}', *arguments))}", align="left"
+    )
     done = subprocess.run([sys.executable, str(SCRIPTS / script), *arguments], check=False)
     if done.returncode:
         raise UserError(f"scripts/{script} failed; the demo stops here")
 
 
-async def _print_summary(connection: Connection[Record]) -> int:
-    """Say what there is, and give the student whose list is shown."""
+async def _print_summary(connection: Connection[Record]) -> int | None:
+    """Say what there is, and give the student whose list is shown, if there is one."""
     summary = await connection.fetchrow(SUMMARY)
-    rows = await connection.fetch(EXAMPLE_LIST)
+    student: int | None = await connection.fetchval(EXAMPLE_STUDENT)
+    rows = await connection.fetch(EXAMPLE_LIST, student)
     assert summary is not None
     console.rule("[bold]what is there now", align="left")
     print_result(
@@ -184,15 +201,17 @@ async def _print_summary(connection: Connection[Record]) -> int:
             box=None,
             padding=(0, 2),
             title_justify="left",
-            title=f"the list of student {rows[0]['user_id']}",
+            title=f"the list of student {student}",
         )
         for title in ("rank", "event", "score", "reason"):
             table.add_column(title)
         for row in rows:
             table.add_row(str(row["rank"]), row["title"], f"{row['score']:.3f}", row["reason"])
         console.print(table)
-    student: int = rows[0]["user_id"] if rows else 1
-    _print_next_steps(student)
+    if student is None:
+        print_result(NO_STUDENT)
+    else:
+        _print_next_steps(student)
     return student
 
 

@@ -228,7 +228,7 @@ async def _wait_for_turn(connection: Connection[Record]) -> None:
 async def _check_schema(connection: Connection[Record]) -> None:
     if not await connection.fetchval(INSTALLED):
         raise UserError(
-            "the recommender is not installed here: run python scripts/migrate.py first"
+            "the recommender is not installed here: run .venv/bin/python scripts/migrate.py first"
         )
 
 

@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import jwt
 import pytest
 
 from app.database import connect
@@ -120,6 +121,46 @@ def test_without_serving_it_ends_when_the_lists_are_there(url: str, run: Run) ->
             await connection.close()
 
     assert run(lists()) == 40
+
+
+def test_a_token_is_a_students_whatever_their_language_and_nobodys_where_there_is_none(
+    url: str, run: Run
+) -> None:
+    finish(start(url, "--no-serve"))
+
+    async def execute(sql: str, *arguments: object) -> Any:
+        connection = await connect(url)
+        try:
+            return await connection.fetchval(sql, *arguments)
+        finally:
+            await connection.close()
+
+    run(execute("UPDATE users SET language_preference = 'ro'"))
+    printed = serve_and_interrupt(url)
+    (shown,) = re.findall(r"^as student (\d+),", printed, re.M)
+    (bearer,) = set(re.findall(r"Bearer ([\w.-]+)", printed))
+    assert jwt.decode(bearer, SECRET, algorithms=["HS256"])["sub"] == shown
+    is_student = "SELECT role = 'student' AND is_active FROM users WHERE id = $1"
+    assert run(execute(is_student, int(shown)))
+    assert "\n.venv/bin/python scripts/issue_token.py" in printed
+
+    run(execute("UPDATE users SET is_active = false WHERE role = 'student'"))
+    printed = serve_and_interrupt(url)
+    assert "there is no active student" in printed
+    assert "Bearer" not in printed
+
+
+def serve_and_interrupt(url: str) -> str:
+    demo = start(url, PORT="0")
+    try:
+        read_until(demo, "serving on")
+        demo.send_signal(signal.SIGINT)
+        printed, _log = finish(demo)
+    finally:
+        demo.kill()
+        demo.wait()
+    assert demo.returncode == 0
+    return printed
 
 
 def test_a_port_that_is_taken_is_named_before_anything_is_done(url: str, run: Run) -> None:
