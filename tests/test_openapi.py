@@ -13,6 +13,7 @@ from app.api.application import create_app
 from app.api.openapi import openapi_document
 from app.api.parameters import EXPECTED, MAX_ID
 from app.api.settings import ServerSettings
+from tests.support.api_server import token
 from tests.support.site import Site, open_site
 from tests.support.worlds import World, days
 
@@ -109,6 +110,25 @@ def test_errors_are_problems_with_the_status_they_come_with() -> None:
         (content,) = [answer["content"]["application/problem+json"]]
         assert content["example"]["status"] == status
     assert {status for status, _answer in errors} == {401, 403, 404, 413, 422, 500, 503}
+
+
+def test_the_sentences_shown_are_those_that_are_said(site: Site) -> None:
+    world = World()
+    ana, eve = world.student(), world.student(is_active=False)
+    site.write(world)
+    hidden = "/api/me/personalization/hidden-tags/9"
+    expired = {"Authorization": f"Bearer {token(ana, expires_in=-60)}"}
+    answers = [
+        site.server.client.get("/api/events", headers=expired),
+        site.ask("/api/events", eve),
+        site.ask(hidden, ana, method="POST"),
+        site.server.client.post(hidden, content=b"x" * 2_000_000),
+        site.ask("/api/events", page=-1),
+    ]
+    for answer in answers:
+        example = DOCUMENT["components"]["responses"][str(answer.status_code)]
+        assert answer.json() == example["content"]["application/problem+json"]["example"]
+    assert [answer.status_code for answer in answers] == [401, 403, 404, 413, 422]
 
 
 def test_the_query_of_events_is_documented_with_its_bounds() -> None:

@@ -20,8 +20,9 @@ claims `sub` (the user id) and `exp` are required. A token that is wrong is a 40
 under `/api/`, also where none is needed.
 
 Every error is an `application/problem+json` object (RFC 9457). Besides those listed, a path that
-does not exist is answered 404, a method that a path does not take 405, and a body larger than
-`MAX_BODY_BYTES` 413.
+does not exist is answered 404, a method that a path does not take 405, a body larger than
+`MAX_BODY_BYTES` 413, and more than 64 KiB of request line and headers 431. Only what is no HTTP,
+and the preflight of an origin that is not in `CORS_ORIGINS`, get a 400 in plain text.
 
 Reasons are in the student's language, else in the best of `Accept-Language`, else in English.
 """
@@ -438,7 +439,7 @@ def _responses() -> Json:
         "401": problem(
             401,
             "No token where one is needed, or a token that is not valid (any more)",
-            "The token has expired.",
+            "the token has expired",
             {"WWW-Authenticate": _header("Bearer, with the error where a token was sent")},
         ),
         "403": problem(
@@ -446,11 +447,11 @@ def _responses() -> Json:
             "The account is not active, or not a student's where one is needed",
             "this account is not active",
         ),
-        "404": problem(404, "There is nothing with this id", "there is no tag 9"),
+        "404": problem(404, "There is nothing with this id", "there is no tag with this id"),
         "413": problem(
             413,
             "The body is larger than MAX_BODY_BYTES; none is needed here",
-            "A body may have 1048576 bytes at most.",
+            "a body may have 1048576 bytes at most",
         ),
         "422": invalid,
         "500": problem(
