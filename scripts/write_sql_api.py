@@ -50,7 +50,9 @@ async def main() -> int:
     try:
         plan = await plan_migration(connection)
         if not plan.is_empty:
-            raise UserError("the database is not up to date: run .venv/bin/python scripts/migrate.py first")
+            raise UserError(
+                "the database is not up to date: run .venv/bin/python scripts/migrate.py first"
+            )
         text = await write_page(connection)
     finally:
         await connection.close()

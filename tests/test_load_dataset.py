@@ -538,7 +538,9 @@ def test_a_table_the_database_lacks_is_named(
         finally:
             await connection.close()
 
-    with pytest.raises(UserError, match=re.escape("no table users for users.csv.gz: run python")):
+    with pytest.raises(
+        UserError, match=re.escape("no table users for users.csv.gz: run .venv/bin/python")
+    ):
         run(load())
 
 

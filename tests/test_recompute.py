@@ -289,7 +289,9 @@ def test_a_database_without_the_schema_is_refused(
     command: Command, empty_database_url: str
 ) -> None:
     for flags in ((), ("--skip-training",), ("--dry-run",), ("--resume",)):
-        fail_with(command(*flags, url=empty_database_url), "run .venv/bin/python scripts/migrate.py first")
+        fail_with(
+            command(*flags, url=empty_database_url), "run .venv/bin/python scripts/migrate.py first"
+        )
 
 
 # Flags

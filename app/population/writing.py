@@ -115,7 +115,9 @@ async def _check_target(connection: Connection[Record], *, append: bool) -> None
         list(TABLES),
     )
     if missing:
-        raise UserError(f"the database has no table {missing}: run .venv/bin/python scripts/migrate.py first")
+        raise UserError(
+            f"the database has no table {missing}: run .venv/bin/python scripts/migrate.py first"
+        )
     taken = await connection.fetchrow(
         "SELECT EXISTS (SELECT FROM public.users) AS users,"
         " EXISTS (SELECT FROM public.events) AS events"
