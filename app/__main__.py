@@ -15,6 +15,7 @@ import uvicorn
 
 from app.api.access_log import hide_queries
 from app.api.application import create_app
+from app.api.body_limit import SECONDS_TO_ARRIVE
 from app.api.head_limit import HeadLimit
 from app.api.settings import SHORT_SECRET_BYTES, ServerSettings, read_server_settings
 from app.console import UserError, console, fail
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 BACKLOG = 2048
 SECONDS_TO_FINISH = 5
-"""What requests get to end in when the server is stopped, besides the database's timeout."""
+"""What requests get to end in when the server is stopped, besides what they may wait for."""
 
 logger = logging.getLogger("eventrank")
 
@@ -77,8 +78,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             access_log=logger.isEnabledFor(logging.INFO),
             server_header=False,
             forwarded_allow_ips=settings.forwarded_allow_ips,
-            timeout_graceful_shutdown=math.ceil(settings.database_timeout_seconds)
-            + SECONDS_TO_FINISH,
+            timeout_graceful_shutdown=SECONDS_TO_FINISH
+            + math.ceil(max(settings.database_timeout_seconds, SECONDS_TO_ARRIVE)),
         )
     )
     # uvicorn raises the signal again once it is done: by then it means a good end.

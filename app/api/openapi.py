@@ -21,7 +21,8 @@ under `/api/`, also where none is needed.
 
 Every error is an `application/problem+json` object (RFC 9457). Besides those listed, a path that
 does not exist is answered 404, a method that a path does not take 405, a body larger than
-`MAX_BODY_BYTES` 413, and more than 64 KiB of request line and headers 431. Only what is no HTTP,
+`MAX_BODY_BYTES` 413, a chunked one that does not arrive 408, and more than 64 KiB of request line
+and headers 431. Only what is no HTTP,
 and the preflight of an origin that is not in `CORS_ORIGINS`, get a 400 in plain text.
 
 Reasons are in the student's language, else in the best of `Accept-Language`, else in English.
