@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import uvicorn
 
@@ -20,9 +20,6 @@ from app.api.head_limit import HeadLimit
 from app.api.settings import SHORT_SECRET_BYTES, ServerSettings, read_server_settings
 from app.console import UserError, console, fail
 from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 BACKLOG = 2048
@@ -82,9 +79,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             + math.ceil(max(settings.database_timeout_seconds, SECONDS_TO_ARRIVE)),
         )
     )
-    # uvicorn raises the signal again once it is done: by then it means a good end.
+    # Also before uvicorn waits for signals, and when it raises them again once it is done.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, server.handle_exit)
     for listener in sockets:
         logger.info("serving on %s", url_of(listener))
     server.run(sockets)
@@ -134,10 +131,6 @@ def _warn_of_short_secret() -> None:
         markup=False,
         soft_wrap=True,
     )
-
-
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,23 @@ def test_a_signal_ends_it_well(number: signal.Signals) -> None:
         assert "Traceback" not in server.log()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "log"
+    for pause in (0, 0.001, 0.005):
+        process = launch(NOWHERE, log)
+        try:
+            while "serving on" not in log.read_text():
+                assert process.poll() is None
+            time.sleep(pause)
+            process.send_signal(number)
+            assert process.wait(STOP_SECONDS) == 0
+        finally:
+            process.kill()
+            process.wait()
+        assert "Traceback" not in log.read_text()
+
+
 def test_it_starts_before_its_schema_and_serves_when_that_is_there(
     empty_database_url: str, run: Run
 ) -> None:
