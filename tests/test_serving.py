@@ -172,7 +172,11 @@ def well_filled_world() -> tuple[World, list[tuple[str, int]]]:
     world = World()
     club, other = world.organizer(), world.organizer()
     events = [
-        world.event(club if n % 3 else other, tags=[["rock"], ["jazz", "folk"], []][n % 3])
+        world.event(
+            club if n % 3 else other,
+            tags=[["rock"], ["jazz", "folk"], []][n % 3],
+            starts=days(40 - n),
+        )
         for n in range(15)
     ]
     student, crowd = world.student(interests=["ROCK "]), world.student(city="Cluj")
@@ -182,7 +186,7 @@ def well_filled_world() -> tuple[World, list[tuple[str, int]]]:
     world.hide(student, "folk")
     world.block(crowd, other)
     world.model(0, 1, 1, 0, 0, 0, 1, 0)
-    return world, [(CHANGES[0], events[0]), (CHANGES[5], events[3])]
+    return world, [(CHANGES[0], events[0]), (CHANGES[5], events[1])]
 
 
 class Checker:
