@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from app.arguments import whole_number
 from app.console import UserError, console
 from app.database import connect, normalized_url
 from app.embedded import EmbeddedServer
@@ -180,7 +181,27 @@ def clean_up_on_termination() -> None:
     )
 
 
-def address(text: str) -> str:
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every benchmark is told in the same words."""
+    add = parser.add_argument
+    add(
+        "--seed",
+        type=whole_number(0, 2**62),
+        default=1337,
+        metavar="N",
+        help="seed of the population (default: %(default)s)",
+    )
+    add(
+        "--database-url",
+        type=_address,
+        metavar="URL",
+        help="make the database for this run on that server, and drop it afterwards (default: a"
+        " server of its own in a temporary directory; DATABASE_URL is not looked at)",
+    )
+    add("--json", type=_new_file, metavar="FILE", help="also write all figures to this file")
+
+
+def _address(text: str) -> str:
     """Take the address of a PostgreSQL server from the command line."""
     try:
         return normalized_url(text, "it")
@@ -188,7 +209,7 @@ def address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def new_file(text: str) -> Path:
+def _new_file(text: str) -> Path:
     """Take the name of a file to write from the command line."""
     path = Path(text)
     if path.is_dir() or not path.absolute().parent.is_dir():

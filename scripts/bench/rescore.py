@@ -31,11 +31,10 @@ from app.population import Plan, generate_population, settle, shape
 from app.schema import migrate
 from scripts.bench.measure import (
     Contender,
-    address,
+    add_common_arguments,
     clean_up_on_termination,
     machine_facts,
     machine_lines,
-    new_file,
     say,
     take_turns,
     throw_away_database,
@@ -554,21 +553,7 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="connections of ours; it also runs with one (default: cores, %(default)s here)",
     )
-    add(
-        "--seed",
-        type=whole_number(0, 2**62),
-        default=1337,
-        metavar="N",
-        help="seed of the population (default: %(default)s)",
-    )
-    add(
-        "--database-url",
-        type=address,
-        metavar="URL",
-        help="make the database for this run on that server, and drop it afterwards (default: a"
-        " server of its own in a temporary directory; DATABASE_URL is not looked at)",
-    )
-    add("--json", type=new_file, metavar="FILE", help="also write all figures to this file")
+    add_common_arguments(parser)
     return parser.parse_args(arguments)
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure the HTTP server against its own SELECT 1 and against pgbench running the same SQL.
 
-Everything happens in a database made for this run and removed after it: on DATABASE_URL's server,
-or on one of its own in a temporary directory. The app runs as one process; a process beside it asks
+Everything happens in a database made for this run and removed after it, on the server that
+--database-url names or on one of its own in a temporary directory. The app runs as one process; a process beside it asks
 for many different students over a few connections kept open. All take short turns, and a sample of
 each turn's answers is compared with what the database says. Exits 1 when a bound is missed.
 """
@@ -35,18 +35,17 @@ from rich.table import Table
 
 from app.arguments import number, whole_number
 from app.console import UserError, console, run
-from app.database import configured_url, connect
+from app.database import connect
 from app.lists import write_lists
 from app.population import Plan, generate_population
 from app.schema import migrate
 from scripts.bench.asking import Asked, Effort, Turn, ask_app, ask_by_pgbench
 from scripts.bench.cpu import Clocks, find_postmaster
 from scripts.bench.measure import (
-    address,
+    add_common_arguments,
     clean_up_on_termination,
     machine_facts,
     machine_lines,
-    new_file,
     say,
     throw_away_database,
 )
@@ -606,22 +605,7 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="connections that ask at once (default: %(default)s)",
     )
-    add(
-        "--seed",
-        type=whole_number(0, 2**62),
-        default=1337,
-        metavar="N",
-        help="seed of the population (default: %(default)s)",
-    )
-    add(
-        "--database-url",
-        type=address,
-        default=configured_url(),
-        metavar="URL",
-        help="make the database for this run on that server, and drop it afterwards (default:"
-        " DATABASE_URL's, or one of its own in a temporary directory)",
-    )
-    add("--json", type=new_file, metavar="FILE", help="also write all figures to this file")
+    add_common_arguments(parser)
     return parser.parse_args(arguments)
 
 
