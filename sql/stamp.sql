@@ -433,4 +433,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-22592cf1a738079ed5ce7942890fb0018423029b3f0b525bfa1ada94564b66db';
+9b68d166ad7c7ca23313cd5c03ad4dd82133b98bebe5963fab802ea7cafdb3aa';

@@ -30,4 +30,4 @@ WHERE
     - (SELECT p.cache_max_age_seconds FROM recommender.parameters AS p) * interval '1 second';
 
 COMMENT ON VIEW recommender.fresh_lists IS
-'One row is one student whose list is served at recommender.as_of(): RECOMMENDATIONS_USE_ML_CACHE is on, and the list is of that moment or at most RECOMMENDATIONS_CACHE_MAX_AGE_SECONDS older. Everybody else is served what the heuristic finds. language is what its reasons are written in; the student''s where the list does not say.';
+'One row is one student whose list is served at recommender.as_of(): RECOMMENDATIONS_USE_ML_CACHE is on, and the list is at most RECOMMENDATIONS_CACHE_MAX_AGE_SECONDS older than that moment, and no later: written by now, or where recommender.as_of is set, speaking for that moment. Everybody else is served what the heuristic finds. language is what its reasons are written in; the student''s where the list does not say.';
