@@ -2,9 +2,10 @@
 """Measure the HTTP server against its own SELECT 1 and against pgbench running the same SQL.
 
 Everything happens in a database made for this run and removed after it, on the server that
---database-url names or on one of its own in a temporary directory. The app runs as one process; a process beside it asks
-for many different students over a few connections kept open. All take short turns, and a sample of
-each turn's answers is compared with what the database says. Exits 1 when a bound is missed.
+--database-url names or on one of its own in a temporary directory. The app runs as one process; a
+process beside it asks for many different students over a few connections kept open. All take short
+turns, and a sample of each turn's answers is compared with what the database says. Exits 1 when a
+bound is missed.
 """
 
 from __future__ import annotations
