@@ -46,5 +46,9 @@ VALUES
 (
     '0018_serving.sql',
     '72b089675e16249a3b3a9a5f2ecc8081b3a5487e0ee504622548fac463e20616'
+),
+(
+    '0019_telemetry_and_jobs.sql',
+    '495b685c2b53395267e42c9310cc2c5041bbe8edfd51125c63371b811c91052d'
 )
 ON CONFLICT (name) DO NOTHING;

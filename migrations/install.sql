@@ -7,4 +7,5 @@
 \ir 0016_background_jobs.sql
 \ir 0017_recommender_settings.sql
 \ir 0018_serving.sql
+\ir 0019_telemetry_and_jobs.sql
 \ir applied.sql

@@ -16,6 +16,7 @@ FROM (
         ARRAY['boolean'],
         'sql/training/_build_training_features.sql'
     ),
+    ('function', '_check_job', ARRAY['text', 'jsonb'], 'sql/job/_check_job.sql'),
     (
         'function',
         '_check_run_model',
@@ -29,6 +30,9 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer[]', 'integer[]', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
+    ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
+    ('function', '_continue_retention', ARRAY['jsonb'], 'sql/feedback/_continue_retention.sql'),
+    ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -42,8 +46,30 @@ FROM (
         'sql/scoring/_ensure_run_snapshot.sql'
     ),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
+    (
+        'function',
+        '_expected_argument',
+        ARRAY['text', 'text', 'jsonb'],
+        'sql/job/_expected_argument.sql'
+    ),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
     ('function', '_home_city', ARRAY['integer', 'text'], 'sql/serving/_home_city.sql'),
+    ('function', '_interaction_faults', ARRAY['jsonb'], 'sql/feedback/_interaction_faults.sql'),
+    ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
+    ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
+    ('function', '_is_event_id', ARRAY['jsonb'], 'sql/feedback/_is_event_id.sql'),
+    ('function', '_is_instant', ARRAY['jsonb'], 'sql/feedback/_is_instant.sql'),
+    ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
+    ('function', '_is_job_blocked', ARRAY['text', 'text'], 'sql/job/_is_job_blocked.sql'),
+    ('function', '_is_meta', ARRAY['jsonb'], 'sql/feedback/_is_meta.sql'),
+    ('function', '_is_sound_batch', ARRAY['jsonb'], 'sql/feedback/_is_sound_batch.sql'),
+    ('function', '_job_lane', ARRAY['text', 'jsonb'], 'sql/job/_job_lane.sql'),
+    (
+        'function',
+        '_learn_interests',
+        ARRAY['integer', 'text[]', 'integer[]', 'jsonb[]', 'timestamptz'],
+        'sql/feedback/_learn_interests.sql'
+    ),
     (
         'function',
         '_learning_delta',
@@ -57,6 +83,7 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
+    ('function', '_looks_like_instant', ARRAY['jsonb'], 'sql/feedback/_looks_like_instant.sql'),
     ('function', '_lower_beyond_ascii', ARRAY['text'], 'sql/source/_lower_beyond_ascii.sql'),
     (
         'function',
@@ -95,6 +122,7 @@ FROM (
         'sql/scoring/_prepare_postings.sql'
     ),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
+    ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
     (
         'function',
         '_reason_near',
@@ -108,12 +136,32 @@ FROM (
         ARRAY['integer', 'recommender.source_users', 'boolean'],
         'sql/serving/_refuse_account.sql'
     ),
+    ('function', '_refuse_batch', ARRAY['jsonb'], 'sql/feedback/_refuse_batch.sql'),
+    (
+        'function',
+        '_refuse_request',
+        ARRAY['integer', 'recommender.source_users', 'text'],
+        'sql/feedback/_refuse_request.sql'
+    ),
     (
         'function',
         '_render_reasons',
         ARRAY['recommender.ranked_events[]', 'recommender.reason_templates'],
         'sql/serving/_render_reasons.sql'
     ),
+    (
+        'function',
+        '_request_refresh',
+        ARRAY['integer', 'text[]', 'jsonb[]'],
+        'sql/feedback/_request_refresh.sql'
+    ),
+    (
+        'function',
+        '_requeue_job',
+        ARRAY['public.background_jobs', 'timestamptz', 'integer', 'text'],
+        'sql/job/_requeue_job.sql'
+    ),
+    ('function', '_run_step', ARRAY['public.background_jobs'], 'sql/job/_run_step.sql'),
     (
         'function',
         '_sample_holdout_negatives',
@@ -132,12 +180,32 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
     ('function', '_set_as_of', ARRAY['timestamptz'], 'sql/setting/_set_as_of.sql'),
     (
         'function',
         '_setting_is_valid',
         ARRAY['text', 'text', 'double precision', 'double precision'],
         'sql/setting/_setting_is_valid.sql'
+    ),
+    (
+        'function',
+        '_sign_receipts',
+        ARRAY['integer', 'uuid[]', 'timestamptz'],
+        'sql/feedback/_sign_receipts.sql'
+    ),
+    ('function', '_step_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/_step_job.sql'),
+    (
+        'function',
+        '_store_interactions',
+        ARRAY['integer', 'text[]', 'integer[]', 'timestamptz[]', 'jsonb[]', 'timestamptz'],
+        'sql/feedback/_store_interactions.sql'
+    ),
+    (
+        'function',
+        '_sum_interests',
+        ARRAY['text[]', 'double precision[]', 'jsonb[]', 'text'],
+        'sql/feedback/_sum_interests.sql'
     ),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
@@ -211,6 +279,7 @@ FROM (
         'sql/training/build_training_pairs.sql'
     ),
     ('function', 'choose_language', ARRAY['text', 'text[]'], 'sql/scoring/choose_language.sql'),
+    ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
         'function',
         'create_interaction_partitions',
@@ -233,6 +302,12 @@ FROM (
     ),
     (
         'function',
+        'enqueue_job',
+        ARRAY['text', 'jsonb', 'text', 'timestamptz'],
+        'sql/job/enqueue_job.sql'
+    ),
+    (
+        'function',
         'evaluate_holdouts',
         ARRAY['double precision[]'],
         'sql/training/evaluate_holdouts.sql'
@@ -244,7 +319,19 @@ FROM (
         'sql/serving/experiment_bucket.sql'
     ),
     ('function', 'explain', ARRAY['integer', 'integer'], 'sql/admin/explain.sql'),
+    (
+        'function',
+        'fail_job',
+        ARRAY['bigint', 'text', 'integer', 'text', 'boolean'],
+        'sql/job/fail_job.sql'
+    ),
     ('function', 'feature_names', ARRAY[]::text[], 'sql/scoring/feature_names.sql'),
+    (
+        'function',
+        'finish_job',
+        ARRAY['bigint', 'text', 'integer', 'jsonb'],
+        'sql/job/finish_job.sql'
+    ),
     ('function', 'finish_run', ARRAY['bigint'], 'sql/scoring/finish_run.sql'),
     (
         'function',
@@ -274,6 +361,8 @@ FROM (
         ARRAY['integer', 'text[]'],
         'sql/serving/get_recommendations.sql'
     ),
+    ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
+    ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
     (
         'function',
@@ -292,6 +381,12 @@ FROM (
         ARRAY['recommender.reason_templates', 'text[]', 'boolean'],
         'sql/scoring/reason_text.sql'
     ),
+    (
+        'function',
+        'record_interactions',
+        ARRAY['integer', 'jsonb', 'text'],
+        'sql/feedback/record_interactions.sql'
+    ),
     ('function', 'refresh_features', ARRAY[]::text[], 'sql/feature/refresh_features.sql'),
     (
         'function',
@@ -299,6 +394,9 @@ FROM (
         ARRAY['timestamptz', 'integer'],
         'sql/scoring/refuse_newer_lists.sql'
     ),
+    ('function', 'release_jobs', ARRAY['text'], 'sql/job/release_jobs.sql'),
+    ('function', 'requeue_stale_jobs', ARRAY[]::text[], 'sql/job/requeue_stale_jobs.sql'),
+    ('function', 'retry_job', ARRAY['bigint'], 'sql/job/retry_job.sql'),
     ('function', 'run_batches', ARRAY['bigint', 'integer'], 'sql/scoring/run_batches.sql'),
     (
         'function',
@@ -372,6 +470,12 @@ FROM (
     ),
     (
         'procedure',
+        'run_jobs',
+        ARRAY['integer', 'text', 'text[]', 'integer', 'double precision'],
+        'sql/job/run_jobs.sql'
+    ),
+    (
+        'procedure',
         'score_all',
         ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
         'sql/scoring/score_all.sql'
@@ -384,6 +488,7 @@ FROM (
     ('view', 'gauges', NULL::text[], 'sql/serving/gauges.sql'),
     ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
     ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
+    ('view', 'job_types', NULL::text[], 'sql/job/job_types.sql'),
     ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
     ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
@@ -433,4 +538,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-9b68d166ad7c7ca23313cd5c03ad4dd82133b98bebe5963fab802ea7cafdb3aa';
+1f4cfc0082812cd66268af6d4b060ecb3c5016cd70429084b6d91927c4f00f12';

@@ -56,10 +56,11 @@ BEGIN
     CREATE UNIQUE INDEX ON pg_temp.scoring_events (base_rank) INCLUDE (event_id, base);
     ANALYZE pg_temp.scoring_events;
     PERFORM recommender._prepare_postings(v_model);
+    PERFORM set_config('recommender.prepared_run', p_run_id::text, false);
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
     RETURN v_event_count;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.prepare_run(bigint) IS
-'Builds this session''s temporary tables scoring_events, scoring_attributes, scoring_postings and scoring_reasons for a run, from the twins, which it rebuilds if they are of another moment. Returns the number of eligible events; NULL when the twins were being rebuilt for another moment: commit and call again. Call it once per connection before recommender.score_students; a VACUUM of the four spares the scans their visits to the heap.';
+'Builds this session''s temporary tables scoring_events, scoring_attributes, scoring_postings and scoring_reasons for a run, from the twins, which it rebuilds if they are of another moment. The session''s recommender.prepared_run names the run then. Returns the number of eligible events; NULL when the twins were being rebuilt for another moment: commit and call again. Call it once per connection before recommender.score_students; a VACUUM of the four spares the scans their visits to the heap.';

@@ -11,8 +11,9 @@ BEGIN ATOMIC
         WHEN 'model' THEN 1
         WHEN 'refresh_features' THEN 2
         WHEN 'recompute' THEN 3
+        WHEN 'claim' THEN 4
     END;
 END;
 
 COMMENT ON FUNCTION recommender._lock_key(text) IS
-'The advisory lock of a critical section: model (writers of lists share it, activation has it alone), refresh_features, or recompute (one script at a time). NULL for an unknown section.';
+'The advisory lock of a critical section: model (writers of lists share it, activation has it alone), refresh_features, recompute (one training at a time), or claim (jobs that run alone are claimed one by one). NULL for an unknown section.';

@@ -17,7 +17,27 @@ SELECT
     recommender.setting('recommendations_use_ml_cache')::boolean
         AS use_ml_cache,
     recommender.setting('experiments_personalization_ml_percent')::integer
-        AS experiment_percent;
+        AS experiment_percent,
+    recommender.setting('analytics_enabled')::boolean
+        AS analytics_enabled,
+    recommender.setting('analytics_rate_limit')::integer
+        AS rate_limit_count,
+    recommender.setting('analytics_rate_window_seconds')::integer
+        AS rate_window_seconds,
+    recommender.setting('analytics_retention_days')::integer
+        AS retention_days,
+    recommender.setting('recommendations_online_learning_enabled')::boolean
+        AS learning_enabled,
+    recommender.setting('task_queue_enabled')::boolean
+        AS queue_enabled,
+    recommender.setting('recommendations_realtime_refresh_enabled')::boolean
+        AS refresh_enabled,
+    recommender.setting('recommendations_realtime_refresh_min_interval_seconds')::integer
+        AS refresh_interval_seconds,
+    recommender.setting('task_queue_max_attempts')::integer
+        AS max_attempt_count,
+    recommender.setting('task_queue_stale_after_seconds')::integer
+        AS stale_after_seconds;
 
 COMMENT ON VIEW recommender.parameters IS
-'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned; use_ml_cache says whether lists are served at all, experiment_percent is 0 to 100.';
+'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned; use_ml_cache says whether lists are served at all, experiment_percent is 0 to 100; analytics_enabled, learning_enabled, queue_enabled and refresh_enabled are the switches of telemetry, online learning, jobs and refreshes; retention_days 0 keeps telemetry for ever.';

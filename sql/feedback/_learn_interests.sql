@@ -1,0 +1,130 @@
+-- Adds what a batch says of a student to the implicit scores of tags, categories and cities.
+--
+-- Upserts in the order of the key: whoever else writes this student's rows meets them in the same
+-- order, and nobody waits in a circle.
+
+CREATE OR REPLACE FUNCTION recommender._learn_interests(
+    p_user_id integer,
+    p_types text[],
+    p_event_ids integer[],
+    p_metas jsonb[],
+    p_as_of timestamptz
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    v_half_life double precision;
+    v_cap double precision;
+    v_threshold double precision;
+    v_event_ids integer[];
+    v_deltas double precision[];
+    v_categories text[];
+    v_cities text[];
+    v_names jsonb[];
+    v_tags text[];
+    v_hidden_ids integer[] := recommender._hidden_tag_ids(p_user_id);
+BEGIN
+    SELECT p.decay_half_life_hours, p.implicit_score_cap, p.dwell_threshold_seconds
+    INTO v_half_life, v_cap, v_threshold
+    FROM recommender.parameters AS p;
+
+    -- Of what was done with one event in one batch, the strongest counts.
+    SELECT
+        array_agg(e.event_id),
+        array_agg(d.delta),
+        array_agg(e.category),
+        array_agg(e.city)
+    INTO v_event_ids, v_deltas, v_categories, v_cities
+    FROM (
+        SELECT
+            i.event_id,
+            max(recommender._learning_delta(i.interaction_type, i.meta, v_threshold)) AS delta
+        FROM unnest(p_types, p_event_ids, p_metas) AS i (interaction_type, event_id, meta)
+        WHERE i.event_id IS NOT NULL
+        GROUP BY i.event_id
+    ) AS d
+    INNER JOIN recommender.source_events AS e ON e.event_id = d.event_id
+    WHERE d.delta > 0;
+
+    -- What was looked for counts once a name, however often the batch says it.
+    SELECT array_agg(i.meta) INTO v_names
+    FROM unnest(p_types, p_event_ids, p_metas) AS i (interaction_type, event_id, meta)
+    WHERE i.interaction_type IN ('search', 'filter') AND i.event_id IS NULL AND i.meta IS NOT NULL;
+    IF v_names IS NOT NULL THEN
+        SELECT array_agg(DISTINCT t.tag) INTO v_tags
+        FROM (
+            SELECT recommender.normalize_text(a.item #>> '{}') AS tag
+            FROM unnest(v_names) AS n (meta)
+            CROSS JOIN LATERAL jsonb_array_elements(
+                CASE WHEN jsonb_typeof(n.meta -> 'tags') = 'array' THEN n.meta -> 'tags' END
+            ) AS a (item)
+            WHERE jsonb_typeof(a.item) = 'string'
+        ) AS t
+        WHERE t.tag IS NOT NULL;
+    ELSIF v_event_ids IS NULL THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO public.user_implicit_interest_tags AS t (user_id, tag_id, score, last_seen_at)
+    SELECT p_user_id, s.tag_id, least(v_cap, s.score), p_as_of
+    FROM (
+        SELECT
+            x.tag_id,
+            sum(x.delta) AS score
+        FROM (
+            SELECT
+                min(et.tag_id) AS tag_id,
+                min(d.delta) / count(*) OVER (PARTITION BY d.event_id) AS delta
+            FROM unnest(v_event_ids, v_deltas) AS d (event_id, delta)
+            INNER JOIN recommender.source_event_tags AS et ON et.event_id = d.event_id
+            GROUP BY d.event_id, et.tag
+            UNION ALL
+            SELECT
+                min(g.tag_id) AS tag_id,
+                0.2 AS delta
+            FROM recommender.source_tags AS g
+            WHERE v_tags IS NOT NULL AND g.tag = ANY (v_tags)
+            GROUP BY g.tag
+        ) AS x
+        WHERE x.tag_id <> ALL (v_hidden_ids)
+        GROUP BY x.tag_id
+    ) AS s
+    ORDER BY s.tag_id
+    ON CONFLICT (user_id, tag_id) DO UPDATE SET
+        score = least(v_cap, excluded.score + recommender.decayed_score(
+            t.score, t.last_seen_at, excluded.last_seen_at, v_half_life, v_cap
+        )),
+        last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at);
+
+    INSERT INTO public.user_implicit_interest_categories AS t (
+        user_id, category, score, last_seen_at
+    )
+    SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
+    FROM recommender._sum_interests(v_categories, v_deltas, v_names, 'category') AS s
+    ORDER BY s.name
+    ON CONFLICT (user_id, category) DO UPDATE SET
+        score = least(v_cap, excluded.score + recommender.decayed_score(
+            t.score, t.last_seen_at, excluded.last_seen_at, v_half_life, v_cap
+        )),
+        last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at);
+
+    INSERT INTO public.user_implicit_interest_cities AS t (user_id, city, score, last_seen_at)
+    SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
+    FROM recommender._sum_interests(v_cities, v_deltas, v_names, 'city') AS s
+    ORDER BY s.name
+    ON CONFLICT (user_id, city) DO UPDATE SET
+        score = least(v_cap, excluded.score + recommender.decayed_score(
+            t.score, t.last_seen_at, excluded.last_seen_at, v_half_life, v_cap
+        )),
+        last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at);
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._learn_interests(
+    integer, text[], integer[], jsonb[], timestamptz
+) IS
+'Adds a batch (arrays of one length) to a student''s implicit scores at p_as_of: the old score decayed, plus the event''s largest delta (recommender._learning_delta), in full for its category and city, divided by the number of its distinct tags for each tag; 0.2 for each distinct tag, category and city searched or filtered for. Never above the cap. Hidden tags are skipped, but count in the divisor. last_seen_at never moves backwards.';

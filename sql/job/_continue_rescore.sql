@@ -1,0 +1,58 @@
+-- Takes the rescore of a job one step further: opens the run, prepares it, passes a batch, closes it.
+--
+-- A step is a transaction. What has been reached stands in the job, so that after a crash, or in
+-- another session, the run goes on where it was.
+
+CREATE OR REPLACE FUNCTION recommender._continue_rescore(p_payload jsonb, p_progress jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_run public.recommendation_runs;
+    v_passed_id integer := coalesce((p_progress ->> 'passed_user_id')::integer, 0);
+    v_last_id integer;
+    v_passed integer;
+BEGIN
+    SELECT r.* INTO v_run
+    FROM public.recommendation_runs AS r WHERE r.id = (p_progress ->> 'run_id')::bigint;
+    IF v_run.model_version IS DISTINCT FROM (recommender.current_model()).model_version THEN
+        -- None yet, or another model since: everybody's lists are to be the new one's.
+        v_run := recommender.start_run(coalesce(
+            (p_payload ->> 'top_n')::numeric::integer,
+            (SELECT p.refresh_top_n FROM recommender.parameters AS p)
+        ));
+        RETURN jsonb_build_object(
+            'run_id', v_run.id, 'model_version', v_run.model_version, 'lists', 0
+        );
+    END IF;
+    IF nullif(current_setting('recommender.prepared_run', true), '')
+        IS DISTINCT FROM v_run.id::text
+    THEN
+        PERFORM recommender.prepare_run(v_run.id);
+        RETURN p_progress;
+    END IF;
+    SELECT max(b.user_id) INTO v_last_id
+    FROM (
+        SELECT l.user_id
+        FROM public.recommendation_lists AS l
+        WHERE l.user_id > v_passed_id AND l.run_id IS DISTINCT FROM v_run.id
+        ORDER BY l.user_id
+        LIMIT 200
+    ) AS b;
+    IF v_last_id IS NULL THEN
+        PERFORM recommender.finish_run(v_run.id);
+        RETURN p_progress - 'passed_user_id' || '{"is_done": true}';
+    END IF;
+    v_passed := recommender.score_students(v_run.id, v_passed_id + 1, v_last_id, true);
+    IF v_passed IS NULL THEN
+        RETURN p_progress;
+    END IF;
+    RETURN p_progress || jsonb_build_object(
+        'passed_user_id', v_last_id, 'lists', (p_progress ->> 'lists')::integer + v_passed
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._continue_rescore(jsonb, jsonb) IS
+'One step of a rescore of all students, given the job''s payload (top_n) and what it returned before (NULL: the first step): run_id, model_version, lists passed so far, passed_user_id, and at the end is_done. Starts over when another model scores by now.';

@@ -1,0 +1,18 @@
+-- Which lane a job waits in.
+
+CREATE OR REPLACE FUNCTION recommender._job_lane(p_job_type text, p_payload jsonb)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE p_job_type
+        WHEN 'refresh_user_recommendations_ml' THEN 'refresh'
+        WHEN 'recompute_recommendations_ml' THEN
+            CASE WHEN p_payload -> 'skip_training' = 'true' THEN 'batch' ELSE 'training' END
+        ELSE 'batch'
+    END;
+END;
+
+COMMENT ON FUNCTION recommender._job_lane(text, jsonb) IS
+'refresh for one student''s list, training for what needs numpy, batch for everything else.';

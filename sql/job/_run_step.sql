@@ -1,0 +1,35 @@
+-- Does the next step of a job of the lanes refresh and batch.
+
+CREATE OR REPLACE FUNCTION recommender._run_step(p_job public.background_jobs)
+RETURNS jsonb
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_user_id integer := (p_job.payload ->> 'user_id')::integer;
+BEGIN
+    CASE p_job.job_type
+        WHEN 'refresh_user_recommendations_ml' THEN
+            RETURN jsonb_build_object(
+                'item_count',
+                recommender.score_user(v_user_id, (p_job.payload ->> 'top_n')::integer),
+                'is_done', true
+            );
+        WHEN 'recompute_recommendations_ml' THEN
+            RETURN recommender._continue_rescore(p_job.payload, p_job.result);
+        WHEN 'apply_analytics_retention' THEN
+            RETURN recommender._continue_retention(p_job.result);
+        WHEN 'evaluate_personalization_guardrails' THEN
+            IF NOT recommender.setting('personalization_guardrails_enabled')::boolean THEN
+                RETURN '{"action": "disabled", "is_done": true}';
+            END IF;
+    END CASE;
+    RAISE EXCEPTION USING
+        ERRCODE = 'ER041',
+        MESSAGE = 'guardrails are not part of this version yet',
+        HINT = 'set personalization_guardrails_enabled to false until they are';
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._run_step(public.background_jobs) IS
+'Does what a job has to do next in the caller''s transaction, and returns its progress; is_done is true at the end. Raises what the work raises.';

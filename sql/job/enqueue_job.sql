@@ -1,0 +1,78 @@
+-- Queues a job, unless one that means the same is queued already: then that one is as good.
+--
+-- Finding it locks it, changed or not. So a claim either comes before, and this is a new job, or
+-- after this transaction's commit, and the job sees all that was committed with it.
+
+CREATE OR REPLACE FUNCTION recommender.enqueue_job(
+    p_job_type text,
+    p_payload jsonb DEFAULT '{}',
+    p_dedupe_key text DEFAULT NULL,
+    p_run_at timestamptz DEFAULT now()
+)
+RETURNS public.background_jobs
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_payload jsonb := coalesce(p_payload, '{}');
+    v_dedupe_key text := p_dedupe_key;
+    v_job public.background_jobs;
+BEGIN
+    PERFORM recommender._check_job(p_job_type, v_payload);
+    IF p_job_type = 'refresh_user_recommendations_ml' THEN
+        -- Complete, so that two can be merged: the longer list serves both.
+        v_dedupe_key := (v_payload ->> 'user_id')::numeric::integer::text;
+        v_payload := jsonb_build_object(
+            'user_id', v_dedupe_key::integer,
+            'top_n', coalesce(
+                (v_payload ->> 'top_n')::numeric::integer,
+                (SELECT p.refresh_top_n FROM recommender.parameters AS p)
+            ),
+            'skip_training', true
+        );
+    END IF;
+    INSERT INTO public.background_jobs AS j (
+        job_type, dedupe_key, payload, max_attempts, run_at
+    )
+    VALUES (
+        p_job_type,
+        v_dedupe_key,
+        v_payload,
+        (SELECT p.max_attempt_count FROM recommender.parameters AS p),
+        coalesce(p_run_at, now())
+    )
+    ON CONFLICT (
+        job_type,
+        dedupe_key,
+        (CASE job_type WHEN 'refresh_user_recommendations_ml' THEN '' ELSE md5(payload::text) END)
+    ) WHERE status = 'queued' DO UPDATE SET
+        run_at = least(j.run_at, excluded.run_at),
+        payload = CASE
+            WHEN (j.payload ->> 'top_n')::integer > (excluded.payload ->> 'top_n')::integer
+                THEN j.payload
+            ELSE excluded.payload
+        END
+    WHERE
+        j.run_at > excluded.run_at
+        OR (j.payload ->> 'top_n')::integer < (excluded.payload ->> 'top_n')::integer
+    RETURNING * INTO v_job;
+    IF NOT FOUND THEN
+        SELECT q.* INTO v_job
+        FROM public.background_jobs AS q
+        WHERE
+            q.status = 'queued'
+            AND q.job_type = p_job_type
+            AND q.dedupe_key = v_dedupe_key
+            AND (
+                p_job_type = 'refresh_user_recommendations_ml'
+                OR q.payload::text = v_payload::text
+            );
+    ELSIF v_job.run_at <= now() THEN
+        PERFORM pg_notify('recommender_jobs', v_job.job_type);
+    END IF;
+    RETURN v_job;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender.enqueue_job(text, jsonb, text, timestamptz) IS
+'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs). While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take.';
