@@ -8,7 +8,7 @@ PARALLEL SAFE
 BEGIN ATOMIC
     SELECT coalesce(
         jsonb_typeof(p_value) = 'string'
-        AND p_value #>> '{}' = ANY (recommender._interaction_types()),
+        AND array_position(recommender._interaction_types(), p_value #>> '{}') IS NOT NULL,
         false
     );
 END;

@@ -11,13 +11,16 @@ BEGIN ATOMIC
         WHEN 'object' THEN
             octet_length(p_value::text) <= 4096
             -- The object itself is level 0 of the path.
-            AND NOT jsonb_path_exists(p_value, 'strict $.**{5}.type() ? (@ == "object" || @ == "array")')
+            AND NOT jsonb_path_exists(
+                p_value, 'strict $.**{5}.type() ? (@ == "object" || @ == "array")'
+            )
             -- A number of more than 308 digits is longer than that; most metas are shorter.
             AND (
                 octet_length(p_value::text) < 300
                 OR NOT jsonb_path_exists(
                     p_value,
-                    'strict $.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
+                    'strict $.** ? (@.type() == "number"'
+                    ' && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
                 )
             )
         ELSE false

@@ -1,4 +1,4 @@
--- Whether a JSON value has the form of an instant: what PostgreSQL reads besides is not for clients.
+-- Whether a JSON value has the form of an instant: PostgreSQL reads more than that.
 
 CREATE OR REPLACE FUNCTION recommender._looks_like_instant(p_value jsonb)
 RETURNS boolean

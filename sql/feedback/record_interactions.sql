@@ -1,4 +1,4 @@
--- POST /api/analytics/interactions: validates, stores, learns and asks for a refresh, all or nothing.
+-- POST /api/analytics/interactions: stores, learns and asks for a refresh, or nothing.
 
 CREATE OR REPLACE FUNCTION recommender.record_interactions(
     p_user_id integer, p_events jsonb, p_client text DEFAULT NULL

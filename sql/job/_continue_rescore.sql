@@ -1,4 +1,4 @@
--- Takes the rescore of a job one step further: opens the run, prepares it, passes a batch, closes it.
+-- Takes the rescore of a job one step further: opens, prepares, passes a batch, closes.
 --
 -- A step is a transaction. What has been reached stands in the job, so that after a crash, or in
 -- another session, the run goes on where it was.

@@ -5,8 +5,8 @@ RETURNS boolean
 LANGUAGE sql
 STABLE
 BEGIN ATOMIC
-    SELECT EXISTS (
-        SELECT
+    SELECT coalesce((
+        SELECT bool_or(true)
         FROM public.background_jobs AS r
         WHERE
             r.status = 'running'
@@ -14,7 +14,7 @@ BEGIN ATOMIC
             AND (
                 r.job_type <> 'refresh_user_recommendations_ml' OR r.dedupe_key = p_dedupe_key
             )
-    );
+    ), false);
 END;
 
 COMMENT ON FUNCTION recommender._is_job_blocked(text, text) IS
