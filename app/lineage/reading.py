@@ -61,7 +61,9 @@ _UPKEEP = re.compile(
     r"|CREATE\s+(?:UNIQUE\s+)?INDEX)\b[^;]*;",
     re.IGNORECASE,
 )
-_CREATE_TABLE = re.compile(r"\bCREATE TABLE (?:IF NOT EXISTS )?(public\.\w+)", re.IGNORECASE)
+_CREATE_TABLE = re.compile(
+    r"\bCREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(public\.\w+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -42,5 +42,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON PROCEDURE recommender.run_jobs(integer, text, text[], integer, double precision) IS  -- noqa: LT01
+COMMENT ON PROCEDURE recommender.run_jobs(  -- noqa: LT01
+    integer, text, text[], integer, double precision  -- noqa: LT01
+) IS
 'Hands stale jobs back, then claims and runs due jobs of the lanes refresh and batch for p_worker (NULL: this session), at most p_limit, any number of callers at once. Gives job_count, how many it ran, and next_seconds, how long until another is due (negative: one is due but locked or beyond the limit; NULL: none). A job that raises is noted in its row and does not stop the others. Must be called outside a transaction block. Raises ER040 while TASK_QUEUE_ENABLED is false.';
