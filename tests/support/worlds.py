@@ -34,7 +34,8 @@ TRUNCATE
     user_blocked_organizers, registrations, favorite_events, event_interactions,
     user_implicit_interest_tags, user_implicit_interest_categories,
     user_implicit_interest_cities, user_recommendations, recommendation_lists,
-    recommendation_runs, recommender_models
+    recommendation_runs, recommender_models, interaction_history, interaction_receipts,
+    analytics_rate_limits, background_jobs
 """
 
 FILL = """
