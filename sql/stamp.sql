@@ -538,4 +538,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-dd1ffcd8185de87fc451c2b57d52ca5ddaeec5733bb87912110745013d168337';
+6bfb3f2e315dc74b6fe3fdeb346d0695805b803e7d033f4de1cb46bd3059cb0d';
