@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
+from pydantic import AfterValidator, SecretStr
 
 from app.console import UsageError, UserError, describe_database_error
 from app.embedded import OLDEST_MAJOR, EmbeddedServer
@@ -67,6 +68,17 @@ def normalized_url(given: str, variable: str) -> str:
             " are percent-encoded and the port is a number"
         )
     return url
+
+
+def _read_address(given: SecretStr) -> SecretStr:
+    try:
+        return SecretStr(normalized_url(given.get_secret_value(), "DATABASE_URL"))
+    except UserError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+
+
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_read_address)]
+"""DATABASE_URL as a field of a settings model: in the form of normalized_url, and never shown."""
 
 
 def _is_well_formed(url: str) -> bool:

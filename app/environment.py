@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
@@ -30,7 +30,14 @@ def _refuse_all_but_digits(given: object) -> object:
     return given
 
 
+def _lower(given: object) -> object:
+    return given.lower() if isinstance(given, str) else given
+
+
 WholeNumber = Annotated[int, BeforeValidator(_refuse_all_but_digits)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
+]
 
 Model = TypeVar("Model", bound="EnvironmentModel")
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from app.console import UserError
-from app.database import database_url, normalized_url
-from app.environment import EnvironmentModel, WholeNumber, read_environment
+from app.database import DatabaseAddress, database_url
+from app.environment import EnvironmentModel, LogLevel, WholeNumber, read_environment
 
 SHORT_SECRET_BYTES = 32
 """HS256 is as strong as its key up to the length of its hash (RFC 7518, section 3.2)."""
 
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def _read_address(given: SecretStr) -> SecretStr:
-    try:
-        return SecretStr(normalized_url(given.get_secret_value(), "DATABASE_URL"))
-    except UserError as error:
-        raise ValueError(str(error).partition(": ")[2]) from None
 
 
 def _read_origins(given: object) -> object:
@@ -70,17 +62,13 @@ def _require_proxies(given: str) -> str:
     return ",".join(proxies)
 
 
-def _lower(given: object) -> object:
-    return given.lower() if isinstance(given, str) else given
-
-
 class ServerSettings(EnvironmentModel):
     """The settings of the HTTP server; DATABASE_URL and SECRET_KEY never leave the process."""
 
     secret_key: SecretStr = Field(
         description="The key that signs bearer tokens (HS256), 32 random bytes or more"
     )
-    database_url: Annotated[SecretStr, AfterValidator(_read_address)] | None = Field(
+    database_url: DatabaseAddress | None = Field(
         default=None,
         description="The PostgreSQL to serve from, postgresql://user:password@host:port/database;"
         " unset, the embedded one under .data/",
@@ -118,9 +106,7 @@ class ServerSettings(EnvironmentModel):
         le=1_073_741_824,
         description="Bytes a request's body may have; a larger one is answered 413 unread",
     )
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
-    ] = Field(default="info", description="The least severity that is logged")
+    log_level: LogLevel = Field(default="info", description="The least severity that is logged")
 
     @property
     def has_short_secret(self) -> bool:
