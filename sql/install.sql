@@ -130,6 +130,7 @@
 \ir feedback/_sign_receipts.sql
 \ir feedback/_store_interactions.sql
 \ir feedback/_sum_interests.sql
+\ir feedback/_tags_spelled.sql
 \ir feedback/_learn_interests.sql
 \ir feedback/_continue_retention.sql
 \ir job/job_types.sql

@@ -207,6 +207,7 @@ FROM (
         ARRAY['text[]', 'double precision[]', 'jsonb[]', 'text'],
         'sql/feedback/_sum_interests.sql'
     ),
+    ('function', '_tags_spelled', ARRAY['text[]'], 'sql/feedback/_tags_spelled.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -538,4 +539,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-6bfb3f2e315dc74b6fe3fdeb346d0695805b803e7d033f4de1cb46bd3059cb0d';
+5ec434d50e8258f038205cd2ca324a7493ad9c07d2211ebee49ada5121956a53';

@@ -52,7 +52,7 @@ BEGIN
             ' double precision'
         WHERE NOT recommender._is_meta(x.item -> 'meta')
     ) AS f
-    ORDER BY x.number;
+    ORDER BY x.number, f.field;
 END;
 $$;
 

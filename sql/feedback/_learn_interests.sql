@@ -26,7 +26,7 @@ DECLARE
     v_cities text[];
     v_names jsonb[];
     v_tags text[];
-    v_hidden_ids integer[] := recommender._hidden_tag_ids(p_user_id);
+    v_hidden_tags text[];
 BEGIN
     SELECT p.decay_half_life_hours, p.implicit_score_cap, p.dwell_threshold_seconds
     INTO v_half_life, v_cap, v_threshold
@@ -69,6 +69,12 @@ BEGIN
         RETURN;
     END IF;
 
+    v_hidden_tags := ARRAY(
+        SELECT g.tag
+        FROM recommender.source_hidden_tags AS h
+        INNER JOIN recommender.source_tags AS g ON g.tag_id = h.tag_id
+        WHERE h.user_id = p_user_id
+    );
     INSERT INTO public.user_implicit_interest_tags AS t (user_id, tag_id, score, last_seen_at)
     SELECT p_user_id, s.tag_id, least(v_cap, s.score), p_as_of
     FROM (
@@ -77,6 +83,7 @@ BEGIN
             sum(x.delta) AS score
         FROM (
             SELECT
+                et.tag,
                 min(et.tag_id) AS tag_id,
                 min(d.delta) / count(*) OVER (PARTITION BY d.event_id) AS delta
             FROM unnest(v_event_ids, v_deltas) AS d (event_id, delta)
@@ -84,13 +91,13 @@ BEGIN
             GROUP BY d.event_id, et.tag
             UNION ALL
             SELECT
+                g.tag,
                 min(g.tag_id) AS tag_id,
                 0.2 AS delta
-            FROM recommender.source_tags AS g
-            WHERE v_tags IS NOT NULL AND g.tag = ANY (v_tags)
+            FROM recommender._tags_spelled(v_tags) AS g
             GROUP BY g.tag
         ) AS x
-        WHERE x.tag_id <> ALL (v_hidden_ids)
+        WHERE x.tag <> ALL (v_hidden_tags)
         GROUP BY x.tag_id
     ) AS s
     ORDER BY s.tag_id

@@ -25,12 +25,12 @@ BEGIN
     ELSE
         SELECT
             format('%s: %s', (array_agg(
-                format('events[%s]%s', f.index, '.' || f.field) ORDER BY f.index
-            ))[1], (array_agg(f.detail ORDER BY f.index))[1])
+                format('events[%s]%s', f.index, '.' || f.field) ORDER BY f.index, f.field
+            ))[1], (array_agg(f.detail ORDER BY f.index, f.field))[1])
             || CASE WHEN count(*) > 1 THEN format(' (and %s more)', count(*) - 1) ELSE '' END,
             jsonb_agg(
                 jsonb_build_object('index', f.index, 'field', f.field, 'detail', f.detail)
-                ORDER BY f.index
+                ORDER BY f.index, f.field
             )
         INTO v_detail, v_errors
         FROM recommender._interaction_faults(p_events) AS f;

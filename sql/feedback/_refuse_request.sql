@@ -8,7 +8,8 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_client text := coalesce('user ' || p_user_id, 'client ' || p_client);
+    -- A key has to fit into an index.
+    v_client text := coalesce('user ' || p_user_id, 'client ' || left(p_client, 200));
     v_wait_seconds integer;
 BEGIN
     IF p_user_id IS NOT NULL AND p_account.is_active IS NOT TRUE THEN

@@ -26,9 +26,10 @@ BEGIN ATOMIC
             WHERE jsonb_typeof(m.meta -> p_field) = 'string'
         ) AS n
     ) AS x
-    WHERE x.name IS NOT NULL
+    -- What is longer is no name; it would not fit into the key.
+    WHERE char_length(x.name) <= 100
     GROUP BY x.name;
 END;
 
 COMMENT ON FUNCTION recommender._sum_interests(text[], double precision[], jsonb[], text) IS
-'The sum of the deltas by name, and 0.2 for each distinct name that the field of a meta holds as a string; names are normalised, NULL ones left out.';
+'The sum of the deltas by name, and 0.2 for each distinct name that the field of a meta holds as a string; names are normalised; NULL ones and those of more than 100 characters are left out.';
