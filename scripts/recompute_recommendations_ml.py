@@ -8,12 +8,10 @@ import asyncio
 import math
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from asyncpg import PostgresError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -24,8 +22,12 @@ from app.console import UserError, console, print_result, run
 from app.database import connect, database_url
 from app.lists import ListsWritten, write_lists
 from app.training.model import Recipe, TrainedModel, store_model, train_model
+from app.training.turn import take_turn
+from app.training.versions import model_exists, pinned_version, store_under
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from asyncpg import Connection, Record
 
 INSTALLED = "SELECT to_regclass('recommender.installed_objects') IS NOT NULL"
@@ -33,15 +35,10 @@ RANK = "SELECT k.rank, k.event_id, k.score, k.reason FROM recommender.rank_event
 
 REFUSE_NEWER = "SELECT recommender.refuse_newer_lists(recommender.as_of(), $1)"
 
-TRY_TURN = "SELECT pg_try_advisory_lock(recommender._lock_key('recompute'))"
-TAKE_TURN = "SELECT pg_advisory_lock(recommender._lock_key('recompute'))"
-
-PINNED_VERSION = "SELECT p.model_version FROM recommender.parameters AS p"
 IS_STUDENT = "SELECT EXISTS (SELECT FROM recommender.source_students AS s WHERE s.user_id = $1)"
 
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
 PIN = "SELECT set_config('recommender.recommender_model_version', $1, true)"
-MODEL_EXISTS = "ER014"
 DEFAULTS = Recipe()
 SECONDS_BETWEEN_LINES = 10
 """Of progress, where there is no terminal to draw a bar on."""
@@ -184,7 +181,7 @@ async def main() -> int:
     try:
         await _check_schema(connection)
         if not (options.user_id or options.dry_run):
-            await _wait_for_turn(connection)
+            await take_turn(connection, _say_waiting)
         if not (options.overwrite or options.dry_run or options.resume):
             # A model trained at an earlier moment would take the place of everybody's.
             await connection.execute(
@@ -218,11 +215,8 @@ async def _open(url: str, as_of: datetime | None) -> Connection[Record]:
     return connection
 
 
-async def _wait_for_turn(connection: Connection[Record]) -> None:
-    """Hold the lock of this script until the connection closes; two at once take turns."""
-    if not await connection.fetchval(TRY_TURN):
-        console.print("another recompute is running: waiting for it to end …")
-        await connection.execute(TAKE_TURN)
+def _say_waiting() -> None:
+    console.print("another recompute is running: waiting for it to end …")
 
 
 async def _check_schema(connection: Connection[Record]) -> None:
@@ -233,55 +227,22 @@ async def _check_schema(connection: Connection[Record]) -> None:
 
 
 async def _train(connection: Connection[Record], options: argparse.Namespace) -> TrainedModel:
-    version = await connection.fetchval(PINNED_VERSION)
-    if version and await _model_exists(connection, version):
+    version = await pinned_version(connection)
+    if version and await model_exists(connection, version):
         raise UserError(
             f"model {version!r} exists already: give {VERSION_VARIABLE} (environment or "
             "recommender_settings) a new name to train, or --skip-training to use it"
         )
-    recipe = Recipe(**{name: getattr(options, name) for name in vars(DEFAULTS)})
+    recipe = Recipe.of(vars(options))
     started = perf_counter()
     with console.status("building examples and fitting weights …"):
         model = await train_model(connection, recipe)
     if options.dry_run:
         version = version or "(dry run: not stored)"
-    elif version:
-        await store_model(connection, model, version)
     else:
-        version = await _store_as_new(connection, model)
+        version = await store_under(connection, model, version)
     _print_model(model, version, perf_counter() - started)
     return model
-
-
-async def _model_exists(connection: Connection[Record], version: str) -> bool:
-    return bool(
-        await connection.fetchval(
-            "SELECT count(*) FROM public.recommender_models AS m WHERE m.model_version = $1",
-            version,
-        )
-    )
-
-
-async def _store_as_new(connection: Connection[Record], model: TrainedModel) -> str:
-    while True:
-        version = await _new_version(connection, model.as_of)
-        try:
-            await store_model(connection, model, version)
-        except PostgresError as error:
-            # Another training of the same moment took the name between the two statements.
-            if error.sqlstate != MODEL_EXISTS:
-                raise
-        else:
-            return version
-
-
-async def _new_version(connection: Connection[Record], as_of: datetime) -> str:
-    base = version = f"ml-v1-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    number = 1
-    while await _model_exists(connection, version):
-        number += 1
-        version = f"{base}-{number}"
-    return version
 
 
 def _print_model(model: TrainedModel, version: str, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -51,6 +51,17 @@ class Recipe:
     seed: int = 1337
     negatives_per_positive: int = 3
     eval_negatives: int = 50
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Recipe:
+        """Take the arguments that are part of it; a whole number in JSON may be written 6.0."""
+        return cls(
+            **{
+                part.name: type(getattr(cls, part.name))(arguments[part.name])
+                for part in fields(cls)
+                if part.name in arguments
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,60 @@
+"""Under which version a trained model is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from asyncpg import PostgresError
+
+from app.training.model import TrainedModel, store_model
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Connection, Record
+
+PINNED_VERSION = "SELECT p.model_version FROM recommender.parameters AS p"
+EXISTS = "SELECT EXISTS (SELECT FROM public.recommender_models AS m WHERE m.model_version = $1)"
+MODEL_EXISTS = "ER014"
+
+
+async def pinned_version(connection: Connection[Record]) -> str | None:
+    """Give the version RECOMMENDER_MODEL_VERSION names for this session, if it does."""
+    version: str | None = await connection.fetchval(PINNED_VERSION)
+    return version
+
+
+async def model_exists(connection: Connection[Record], version: str) -> bool:
+    """Say whether there is a model of this version, which would never be overwritten."""
+    return bool(await connection.fetchval(EXISTS, version))
+
+
+async def store_under(
+    connection: Connection[Record], model: TrainedModel, version: str | None
+) -> str:
+    """Store and activate the model, under a new version of its moment if none is given."""
+    if version:
+        await store_model(connection, model, version)
+        return version
+    while True:
+        version = await _new_version(connection, model.as_of)
+        try:
+            # A savepoint, where the caller is in a transaction.
+            async with connection.transaction():
+                await store_model(connection, model, version)
+        except PostgresError as error:
+            # Another training of the same moment took the name between the two statements.
+            if error.sqlstate != MODEL_EXISTS:
+                raise
+        else:
+            return version
+
+
+async def _new_version(connection: Connection[Record], as_of: datetime) -> str:
+    base = version = f"ml-v1-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    number = 1
+    while await model_exists(connection, version):
+        number += 1
+        version = f"{base}-{number}"
+    return version
