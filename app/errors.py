@@ -27,6 +27,7 @@ OUTCOMES = {
     "26000": _POOLER,
     "28": Outcome(503, "the database does not let the server in"),
     "3D000": Outcome(503, "the database does not exist"),
+    "23503": Outcome(503, "what the request refers to was deleted meanwhile"),
     "25006": Outcome(503, "the database takes no changes at the moment"),
     "40": _BUSY,
     "53": Outcome(503, "the database has too much to do at the moment"),
@@ -55,6 +56,11 @@ OUTCOMES = {
     "ER030": Outcome(409, "there are lists of a later moment"),
     "ER031": Outcome(409, "another model became active meanwhile"),
     "ER032": Outcome(409, "there is nothing to resume"),
+    "ER040": Outcome(409, "the task queue is switched off: TASK_QUEUE_ENABLED is false"),
+    "ER041": Outcome(422, "there is no such type of job"),
+    "ER042": Outcome(422, "the job's payload is not one of its type"),
+    "ER043": Outcome(404, "there is no such job"),
+    "ER044": Outcome(409, "the job has not failed"),
 }
 
 

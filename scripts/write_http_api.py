@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.api.openapi import openapi_document
+from app.api.openapi import INTERACTION_TYPES, openapi_document
 from app.api.parameters import EXPECTED
 from app.api.settings import ServerSettings
 from app.console import EXIT_FAILURE, UserError, console, run
@@ -58,6 +58,8 @@ def renew(page: str) -> str:
         "routes": routes(),
         "query": query(),
         "event": event(),
+        "interaction": interaction(),
+        "interaction-types": interaction_types(),
         "errors": errors(),
         "server-settings": settings(ServerSettings),
         "shared-settings": settings(settings_model()),
@@ -112,16 +114,42 @@ def event() -> str:
     )
 
 
+def interaction() -> str:
+    """List the fields of an interaction."""
+    schema = openapi_document()["components"]["schemas"]["Interaction"]
+    return _table(
+        ("field", "type", "meaning"),
+        (
+            (
+                f"`{name}`",
+                _type(field) + (", required" if name in schema["required"] else ""),
+                field["description"],
+            )
+            for name, field in schema["properties"].items()
+        ),
+    )
+
+
+def interaction_types() -> str:
+    """List what an interaction can be."""
+    return _table(
+        ("type", "meaning"),
+        ((f"`{name}`", meaning) for name, meaning in INTERACTION_TYPES.items()),
+    )
+
+
 def errors() -> str:
     """List what a status from 400 on means."""
     components = openapi_document()["components"]["responses"]
     return _table(
         ("status", "when", "headers"),
         (
-            (status, answer["description"], ", ".join(f"`{name}`" for name in answer["headers"]))
-            if "headers" in answer
-            else (status, answer["description"], "")
-            for status, answer in components.items()
+            (
+                name.partition("-")[0],
+                answer["description"],
+                ", ".join(f"`{header}`" for header in answer.get("headers", ())),
+            )
+            for name, answer in components.items()
         ),
     )
 

@@ -71,6 +71,7 @@ def site(database_url: str, run: Run) -> Iterator[Site]:
         world.recommend(ana, *reversed(events))
         world.model(1)
         site.write(world)
+        site.set(analytics_rate_limit=1_000_000)
         yield site
 
 
@@ -102,6 +103,7 @@ OPERATIONS = (
     "DELETE /api/me/personalization/hidden-tags/{id}",
     "POST /api/me/personalization/blocked-organizers/{id}",
     "DELETE /api/me/personalization/blocked-organizers/{id}",
+    "POST /api/analytics/interactions",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -110,7 +112,9 @@ OPERATIONS = (
 )
 
 WITH_PARAMETERS = tuple(
-    label for label in OPERATIONS if "{" in label or "events" in label or "recomm" in label
+    label
+    for label in OPERATIONS
+    if "{" in label or any(word in label for word in ("events", "recomm", "interactions"))
 )
 
 

@@ -42,6 +42,7 @@ ROUTES = (
     ("DELETE", HIDE),
     ("POST", f"/api/me/personalization/blocked-organizers/{CLUB}"),
     ("DELETE", f"/api/me/personalization/blocked-organizers/{CLUB}"),
+    ("POST", "/api/analytics/interactions"),
 )
 
 INJECTIONS = (
@@ -345,7 +346,7 @@ def test_odd_wishes_for_a_language_break_nothing(site: Site, value: str) -> None
 
 # Bodies
 
-MEBIBYTE = 1_048_576
+MAX_BODY_BYTES = 2 * 1_048_576
 
 
 def chunks(size: int) -> Iterator[bytes]:
@@ -353,7 +354,7 @@ def chunks(size: int) -> Iterator[bytes]:
         yield b"x" * min(65_536, size - start)
 
 
-@pytest.mark.parametrize("size", [MEBIBYTE + 1, 10_000_000])
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 10_000_000])
 @pytest.mark.parametrize("is_declared", [True, False])
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, ("POST", "/nowhere"), ("GET", "/healthz")])
 def test_a_body_that_is_too_large_is_not_taken(
@@ -363,7 +364,7 @@ def test_a_body_that_is_too_large_is_not_taken(
     answer = site.server.client.request(
         method, path, content=content, headers={"Authorization": f"Bearer {token(ANA)}"}
     )
-    assert str(MEBIBYTE) in assert_problem(answer, 413)["detail"]
+    assert str(MAX_BODY_BYTES) in assert_problem(answer, 413)["detail"]
 
 
 def test_a_body_said_to_be_too_large_is_refused_before_it_is_sent(site: Site) -> None:
@@ -375,7 +376,7 @@ def test_a_body_said_to_be_too_large_is_refused_before_it_is_sent(site: Site) ->
 def test_a_body_that_nobody_asked_for_is_ignored_up_to_the_limit(
     site: Site, is_declared: bool
 ) -> None:
-    for size in (0, 1, MEBIBYTE):
+    for size in (0, 1, MAX_BODY_BYTES):
         for _ in range(2):
             content = b"x" * size if is_declared else chunks(size)
             answer = site.server.client.request(
@@ -510,11 +511,11 @@ def test_more_is_refused_before_it_ends(site: Site, request_bytes: bytes) -> Non
 
 def test_each_request_of_a_connection_is_counted_anew(site: Site) -> None:
     large = 60_000
-    body = b"x" * MEBIBYTE
+    body = b"x" * MAX_BODY_BYTES
     asked = head(large) * 3
-    asked += head(large, "POST", HIDE, Content_Length=str(MEBIBYTE)) + body
+    asked += head(large, "POST", HIDE, Content_Length=str(MAX_BODY_BYTES)) + body
     asked += head(large, "POST", HIDE, Transfer_Encoding="chunked")
-    asked += b"%x\r\n%b\r\n0\r\n\r\n" % (MEBIBYTE, body)
+    asked += b"%x\r\n%b\r\n0\r\n\r\n" % (MAX_BODY_BYTES, body)
     asked += head(large)
     answered = [200, 200, 200, 401, 401, 200]
     assert statuses(talk(site, asked + LAST, ANSWER_SECONDS)) == [*answered, 200]

@@ -17,6 +17,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 ANSWERS: list[dict[str, Any]] = [
     {"type": "array", "items": {"$ref": "#/components/schemas/RecommendedEvent"}},
     {"$ref": "#/components/schemas/Tag"},
+    {"$ref": "#/components/schemas/InvalidBatch"},
     {"$ref": "#/components/schemas/InvalidParameters"},
 ]
 

@@ -109,7 +109,9 @@ def test_errors_are_problems_with_the_status_they_come_with() -> None:
     for status, answer in errors:
         (content,) = [answer["content"]["application/problem+json"]]
         assert content["example"]["status"] == status
-    assert {status for status, _answer in errors} == {401, 403, 404, 413, 422, 500, 503}
+    assert {status for status, _answer in errors} == {
+        *(401, 403, 404, 408, 413, 422, 429, 500, 503)
+    }
 
 
 def test_the_sentences_shown_are_those_that_are_said(site: Site) -> None:
@@ -122,13 +124,17 @@ def test_the_sentences_shown_are_those_that_are_said(site: Site) -> None:
         site.server.client.get("/api/events", headers=expired),
         site.ask("/api/events", eve),
         site.ask(hidden, ana, method="POST"),
-        site.server.client.post(hidden, content=b"x" * 2_000_000),
+        site.server.client.post(hidden, content=b"x" * 3_000_000),
         site.ask("/api/events", page=-1),
     ]
     for answer in answers:
         example = DOCUMENT["components"]["responses"][str(answer.status_code)]
         assert answer.json() == example["content"]["application/problem+json"]["example"]
     assert [answer.status_code for answer in answers] == [401, 403, 404, 413, 422]
+    wrong = [{"interaction_type": "click"}] * 2 + [{"interaction_type": "click", "event_id": 0}]
+    answer = site.server.client.post("/api/analytics/interactions", json={"events": wrong})
+    example = DOCUMENT["components"]["responses"]["422-interactions"]
+    assert answer.json() == example["content"]["application/problem+json"]["example"]
 
 
 def test_the_query_of_events_is_documented_with_its_bounds() -> None:
@@ -185,6 +191,37 @@ def test_an_event_has_the_fields_of_the_design_in_that_order() -> None:
     assert event["required"] == EVENT_FIELDS
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "fits"),
+    [
+        ("interaction_type", "click", True),
+        ("interaction_type", "clik", False),
+        ("interaction_type", None, False),
+        ("event_id", None, True),
+        ("event_id", 0, False),
+        ("event_id", MAX_ID + 1, False),
+        ("event_id", "7", False),
+        ("occurred_at", "2026-03-01T12:00:00.5+02:00", True),
+        ("occurred_at", "2026-03-01T12:00:00", False),
+        ("occurred_at", "2026-02-30T12:00:00Z", False),
+        ("occurred_at", "infinity", False),
+        ("client_id", "0B0F5BB5-7c3e-4d0c-9a51-3f9d2a6f1c11", True),
+        ("client_id", "0b0f5bb57c3e4d0c9a513f9d2a6f1c11", False),
+        ("meta", {"seconds": 1}, True),
+        ("meta", [], False),
+    ],
+)
+def test_an_interaction_is_described_as_it_is_taken(
+    site: Site, field: str, value: object, fits: bool
+) -> None:
+    interaction = {"interaction_type": "view", field: value}
+    schema = {**DOCUMENT["components"]["schemas"]["Batch"], "components": DOCUMENT["components"]}
+    batch = {"events": [interaction]}
+    assert jsonschema_rs.is_valid(schema, batch, validate_formats=True) is fits
+    answer = site.server.client.post("/api/analytics/interactions", json=batch)
+    assert answer.status_code == (204 if fits else 422), answer.text
+
+
 def test_the_server_serves_the_document(site: Site) -> None:
     answer = site.ask("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
@@ -221,3 +258,6 @@ def test_answers_fit_and_have_all_the_fields_with_and_without_values(site: Site)
     assert_fits(site.ask("/api/me/personalization").json(), schemas["Problem"])
     wrong = site.ask("/api/events", page="-1", sort="x").json()
     assert_fits(wrong, schemas["InvalidParameters"])
+    for body in (b'{"events":[{}, 7]}', b'{"events":[]}', b'{"events":[{"meta":NaN}]}', b"[]"):
+        answer = site.server.client.post("/api/analytics/interactions", content=body)
+        assert_fits(answer.json(), schemas["InvalidBatch"])

@@ -42,7 +42,7 @@ def test_only_the_key_has_to_be_given() -> None:
         "database_pool_size": 8,
         "database_timeout_seconds": 5,
         "database_prepared_statements": True,
-        "max_body_bytes": 1024 * 1024,
+        "max_body_bytes": 2 * 1024 * 1024,
         "log_level": "info",
     }
 

@@ -72,13 +72,20 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=("GET", "POST", "DELETE"),
-                allow_headers=("Authorization",),
-                expose_headers=("Content-Language", "Retry-After", "WWW-Authenticate"),
+                allow_headers=("Authorization", "Content-Type"),
+                expose_headers=(
+                    "Content-Language",
+                    "Interactions-Dropped",
+                    "Interactions-Repeated",
+                    "Interactions-Stored",
+                    "Retry-After",
+                    "WWW-Authenticate",
+                ),
             ),
         )
     application = Starlette(
         routes=[
-            *api_routes(database, authenticator),
+            *api_routes(database, authenticator, metrics),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
             *extra_routes,

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 from app.api.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 SECONDS_TO_ARRIVE = 10.0
-"""How long a chunked body may take; nothing is asked of the database meanwhile."""
+"""How long a body may take; nothing is asked of the database meanwhile."""
 
 
 class BodyLimit:
     """Answers 413 for a body that is, or turns out to be, too long, and 408 for one too slow.
 
-    The HTTP parser holds a client to its Content-Length, and nobody waits for such a body. A
-    chunked one says how long it is only at its end, so it is read, up to the limit, before the
-    application sees the request.
+    The HTTP parser holds a client to its Content-Length, and only who wants such a body waits for
+    it, by read_body. A chunked one says how long it is only at its end, so it is read, up to the
+    limit, before the application sees the request.
     """
 
     def __init__(
@@ -38,10 +40,10 @@ class BodyLimit:
                     if name == b"content-length":
                         self._check(int(value))
                     elif name == b"transfer-encoding":
-                        body = await self._read(receive)
+                        body = await read_body(receive, self._seconds_to_arrive, self._check)
                         if body is None:
                             return
-                        receive = _replay(bytes(body), receive)
+                        receive = _replay(body, receive)
             except Problem as problem:
                 await problem.response(scope)(scope, receive, send)
                 return
@@ -51,25 +53,30 @@ class BodyLimit:
         if length > self._max_bytes:
             raise Problem(413, f"a body may have {self._max_bytes} bytes at most")
 
-    async def _read(self, receive: Receive) -> bytearray | None:
-        """Read the body; None when the client left. The time is for all of it, however it drips."""
-        body, is_more = bytearray(), True
-        try:
-            async with asyncio.timeout(self._seconds_to_arrive):
-                while is_more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    body += message.get("body", b"")
-                    self._check(len(body))
-                    is_more = message.get("more_body", False)
-        except TimeoutError:
-            raise Problem(
-                408,
-                f"the body did not arrive within {self._seconds_to_arrive:g} seconds",
-                headers={"Connection": "close"},
-            ) from None
-        return body
+
+async def read_body(
+    receive: Receive,
+    seconds_to_arrive: float = SECONDS_TO_ARRIVE,
+    check_length: Callable[[int], None] = lambda _length: None,
+) -> bytes | None:
+    """Read a body; None when the client left. The time is for all of it, however it drips."""
+    body, is_more = bytearray(), True
+    try:
+        async with asyncio.timeout(seconds_to_arrive):
+            while is_more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                check_length(len(body))
+                is_more = message.get("more_body", False)
+    except TimeoutError:
+        raise Problem(
+            408,
+            f"the body did not arrive within {seconds_to_arrive:g} seconds",
+            headers={"Connection": "close"},
+        ) from None
+    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -85,12 +85,25 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+        self._interactions = Counter(
+            f"{PREFIX}interactions_total",
+            "Interactions taken in: stored, repeated (their client_id was stored before), or"
+            " dropped (their event is unknown or deleted)",
+            ("outcome",),
+            registry=self.registry,
+        )
+        for outcome in ("stored", "repeated", "dropped"):
+            self._interactions.labels(outcome)
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def count_fault(self, kind: str) -> None:
         """Count a statement that failed."""
         self._faults.labels(kind).inc()
+
+    def count_interactions(self, outcome: str, count: int) -> None:
+        """Count interactions of a batch by what became of them."""
+        self._interactions.labels(outcome).inc(count)
 
     def begin(self) -> None:
         """Count a request in."""

@@ -22,13 +22,18 @@ under `/api/`, also where none is needed.
 Every error is an `application/problem+json` object (RFC 9457). Besides those listed, a path that
 does not exist is answered 404, a method that a path does not take 405, a body larger than
 `MAX_BODY_BYTES` 413, a chunked one that does not arrive 408, and more than 64 KiB of request line
-and headers 431. Only what is no HTTP,
-and the preflight of an origin that is not in `CORS_ORIGINS`, get a 400 in plain text.
+and headers 431. Only what is no HTTP, and the preflight of an origin that is not in
+`CORS_ORIGINS`, get a 400 in plain text.
 
 Reasons are in the student's language, else in the best of `Accept-Language`, else in English.
 """
 
 TEXT_WITHOUT_NUL = r"^[^\u0000]*$"
+INSTANT = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 TAG_LIST = rf"^[^,\u0000]{{0,100}}(,[^,\u0000]{{0,100}}){{0,{MAX_TAGS - 1}}}$"
 
 EXAMPLE_EVENT: Json = {
@@ -51,6 +56,30 @@ EXAMPLE_EVENT: Json = {
     "publish_at": None,
 }
 
+EXAMPLE_INTERACTIONS: list[Json] = [
+    {
+        "interaction_type": "click",
+        "event_id": 204,
+        "occurred_at": "2026-12-01T18:30:00Z",
+        "client_id": "0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11",
+        "meta": {"source": "events_list", "sort": "recommended", "position": 3},
+    },
+    {"interaction_type": "dwell", "event_id": 204, "meta": {"seconds": 42}},
+    {"interaction_type": "search", "meta": {"tags": ["street art"], "city": "Cluj-Napoca"}},
+]
+INTERACTION_TYPES = {
+    "impression": "The event was shown in a list",
+    "click": "The event was clicked on in a list",
+    "view": "The event's page was opened",
+    "dwell": "The event's page was looked at for `meta.seconds`",
+    "share": "The event was shared",
+    "favorite": "The event was marked as a favourite",
+    "register": "The student registered for the event",
+    "unregister": "The student took the registration back",
+    "search": "A search, without `event_id`; `meta` has what was searched for",
+    "filter": "A filter that was set, likewise",
+}
+
 
 @cache
 def openapi_document() -> Json:
@@ -66,6 +95,7 @@ def openapi_document() -> Json:
         "tags": [
             {"name": "events", "description": "What there is, and what is recommended"},
             {"name": "personalization", "description": "What a student does not want to see"},
+            {"name": "telemetry", "description": "What people did: it is stored, and learned from"},
             {"name": "operations", "description": "For monitoring and for people who build"},
         ],
         "paths": {
@@ -74,6 +104,7 @@ def openapi_document() -> Json:
             "/api/me/personalization": {"get": _personalization()},
             **_exclusion("hidden-tags", "tag", "Tag"),
             **_exclusion("blocked-organizers", "organizer", "Organizer"),
+            "/api/analytics/interactions": {"post": _interactions()},
             **_operations(),
         },
         "components": {
@@ -240,6 +271,47 @@ def _exclusion(path: str, noun: str, schema: str) -> Json:
     }
 
 
+def _interactions() -> Json:
+    counts = {
+        "Interactions-Stored": "Interactions stored by this request",
+        "Interactions-Repeated": "Interactions left out: their client_id was stored before",
+        "Interactions-Dropped": "Interactions left out: their event is unknown or deleted",
+    }
+    return {
+        "operationId": "recordInteractions",
+        "tags": ["telemetry"],
+        "summary": "Tell what somebody saw and did",
+        "description": "All of a batch is stored, learned from and counted, or nothing of it."
+        " Without a token it is a visitor's. The body is JSON whatever Content-Type says, for"
+        " `navigator.sendBeacon` sends text/plain. Unknown fields are ignored. Requests are counted"
+        " a user, a visitor's by address (IPv6: by /64 network):"
+        " `ANALYTICS_RATE_LIMIT` in `ANALYTICS_RATE_WINDOW_SECONDS`.",
+        "security": [{}, {"bearer": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": _reference("Batch"),
+                    "example": {"events": EXAMPLE_INTERACTIONS},
+                }
+            },
+        },
+        "responses": {
+            "204": {
+                "description": "Done; without the headers nothing was stored, for ANALYTICS_ENABLED"
+                " is false",
+                "headers": {
+                    name: {"description": meaning, "schema": {"type": "integer", "minimum": 0}}
+                    for name, meaning in counts.items()
+                },
+            },
+            **_faults("401", "403", "408", "413"),
+            "422": {"$ref": "#/components/responses/422-interactions"},
+            **_faults("429", "500", "503"),
+        },
+    }
+
+
 def _operations() -> Json:
     def operation(name: str, summary: str, responses: Json) -> Json:
         return {
@@ -358,6 +430,17 @@ def _schemas() -> Json:
                 "blocked_organizers": {"type": "array", "items": _reference("Organizer")},
             }
         ),
+        "Batch": _object(
+            {
+                "events": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 100,
+                    "items": _reference("Interaction"),
+                }
+            }
+        ),
+        "Interaction": _interaction(),
         "Health": _object({"status": {"type": "string", "enum": ["ok"]}}),
         "Readiness": _object(
             {
@@ -392,7 +475,73 @@ def _schemas() -> Json:
                 },
             }
         ),
+        "InvalidBatch": _object(
+            {
+                **_problem_fields(),
+                "errors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "Everything that is wrong; of what JSON or PostgreSQL cannot"
+                    " hold, the first",
+                    "items": _object(
+                        {
+                            "index": _or_null(
+                                "integer",
+                                minimum=0,
+                                description="The interaction's place in events, from 0; null: the"
+                                " batch",
+                            ),
+                            "field": _or_null(
+                                "string",
+                                maxLength=80,
+                                description="The field of the interaction, or of the body; null:"
+                                " itself",
+                            ),
+                            "detail": {"type": "string", "description": "What was expected"},
+                        }
+                    ),
+                },
+            }
+        ),
     }
+
+
+def _interaction() -> Json:
+    fields: Json = {
+        "interaction_type": {
+            "type": "string",
+            "enum": list(INTERACTION_TYPES),
+            "description": "What was done",
+        },
+        "event_id": _or_null(
+            "integer",
+            minimum=1,
+            maximum=MAX_ID,
+            description="The event it was done with; one that is unknown or deleted drops the"
+            " interaction",
+        ),
+        "occurred_at": _or_null(
+            "string",
+            format="date-time",
+            maxLength=40,
+            pattern=INSTANT,
+            description="When, with its offset from UTC; clamped to the 7 days before the request"
+            " and 5 minutes after. Missing: now",
+        ),
+        "meta": _or_null(
+            "object",
+            description="More about it: at most 4096 bytes as PostgreSQL writes it and 5 levels of"
+            " objects and arrays, numbers within double precision, no NUL in text",
+        ),
+        "client_id": _or_null(
+            "string",
+            format="uuid",
+            pattern=UUID,
+            description="An id made by the client. Sent again by the same user within 7 days, the"
+            " interaction is not stored a second time",
+        ),
+    }
+    return {"type": "object", "properties": fields, "required": ["interaction_type"]}
 
 
 def _problem_fields() -> Json:
@@ -436,6 +585,20 @@ def _responses() -> Json:
             "value": "-1",
         }
     ]
+    invalid_batch = problem(
+        422,
+        "Interactions are wrong; each is named by index and field",
+        "events[2].event_id: expected an integer from 1 to 2147483647",
+    )
+    content = invalid_batch["content"]["application/problem+json"]
+    content["schema"] = _reference("InvalidBatch")
+    content["example"]["errors"] = [
+        {
+            "index": 2,
+            "field": "event_id",
+            "detail": "expected an integer from 1 to 2147483647",
+        }
+    ]
     return {
         "401": problem(
             401,
@@ -449,12 +612,24 @@ def _responses() -> Json:
             "this account is not active",
         ),
         "404": problem(404, "There is nothing with this id", "there is no tag with this id"),
+        "408": problem(
+            408,
+            "The body did not arrive in time; the connection is closed",
+            "the body did not arrive within 10 seconds",
+        ),
         "413": problem(
             413,
-            "The body is larger than MAX_BODY_BYTES; none is needed here",
-            "a body may have 1048576 bytes at most",
+            "The body is larger than MAX_BODY_BYTES",
+            "a body may have 2097152 bytes at most",
         ),
         "422": invalid,
+        "422-interactions": invalid_batch,
+        "429": problem(
+            429,
+            "More requests than ANALYTICS_RATE_LIMIT in the current window",
+            "too many requests: the next one is taken in 42 seconds",
+            {"Retry-After": _header("Seconds until the window ends")},
+        ),
         "500": problem(
             500,
             "A mistake of the server's, which its log explains",

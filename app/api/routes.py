@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.routing import Route
 
+from app.api.body_limit import read_body
+from app.api.clients import client_key
+from app.api.json_bodies import read_json
 from app.api.languages import accepted_languages
 from app.api.parameters import read_event_query, read_id
 from app.api.problems import API_HEADERS, PROBLEM_JSON, Problem
@@ -15,16 +19,24 @@ from app.api.problems import API_HEADERS, PROBLEM_JSON, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asyncpg import Record
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.api.authentication import Authenticator
     from app.api.database import Database
+    from app.api.metrics import Metrics
 
     Arguments = Callable[[Scope], tuple[object, ...]]
 
 HEADERS = [(name.lower().encode(), value.encode()) for name, value in API_HEADERS.items()]
 JSON_HEADERS = [*HEADERS, (b"content-type", b"application/json")]
 PROBLEM_HEADERS = [*HEADERS, (b"content-type", PROBLEM_JSON.encode())]
+
+INTERACTIONS = "Interactions-"
+"""Begins the names of the headers that count what became of a batch."""
+
+QUICK_BODY_BYTES = 65_536
+"""Up to here other requests do not notice that a body is read; a larger one has a thread."""
 
 
 class SqlEndpoint:
@@ -45,22 +57,71 @@ class SqlEndpoint:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Ask the database and send what it says."""
-        status, given, body = await self._database.fetchrow(
+        row = await self._database.fetchrow(
             self._statement, *self._arguments(scope), is_read=self._is_read
         )
-        content = b"" if body is None else body.encode()
+        await send_row(row, send)
+
+
+class TelemetryEndpoint:
+    """Hands a body of interactions to SQL, and counts what became of them.
+
+    Where the connection breaks meanwhile, nothing is repeated here: whether the batch was stored
+    is unknown then, and only a client that gives its interactions ids can send them again.
+    """
+
+    STATEMENT = """
+    SELECT status, headers, body
+    FROM recommender.record_interactions($1, ($2::jsonb) -> 'events', $3)
+    """
+
+    def __init__(self, database: Database, authenticator: Authenticator, metrics: Metrics) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body once it is known who sends it, and answer as the database says."""
+        user_id = self._authenticator.user_id(scope["headers"])
+        body = await read_body(receive)
         if body is None:
-            headers = HEADERS.copy()
-        else:
-            headers = (PROBLEM_HEADERS if status >= 400 else JSON_HEADERS).copy()
-            headers.append((b"content-length", b"%d" % len(content)))
-        if given is not None:
-            headers += [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in json.loads(given).items()
-            ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+            return
+        text, problem = "{}", None
+        try:
+            if len(body) <= QUICK_BODY_BYTES:
+                text = read_json(body)
+            else:
+                text = await asyncio.to_thread(read_json, body)
+        except Problem as refusal:
+            problem = refusal
+        row = await self._database.fetchrow(
+            self.STATEMENT, user_id, text, client_key(scope), is_read=False
+        )
+        if problem and row["status"] == problem.status:
+            # Who may not ask, or asks too often, is told that instead.
+            raise problem
+        for name, count in (await send_row(row, send)).items():
+            if name.startswith(INTERACTIONS):
+                outcome = name.removeprefix(INTERACTIONS).lower()
+                self._metrics.count_interactions(outcome, int(count))
+
+
+async def send_row(row: Record, send: Send) -> dict[str, str]:
+    """Send the answer that a function gave as a row, and give the headers that came with it."""
+    status, given, body = row
+    content = b"" if body is None else body.encode()
+    if body is None:
+        headers = HEADERS.copy()
+    else:
+        headers = (PROBLEM_HEADERS if status >= 400 else JSON_HEADERS).copy()
+        headers.append((b"content-length", b"%d" % len(content)))
+    more: dict[str, str] = {} if given is None else json.loads(given)
+    headers += [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in more.items()
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+    return more
 
 
 class ByMethod:
@@ -74,7 +135,7 @@ class ByMethod:
         await self._endpoints[scope["method"]](scope, receive, send)
 
 
-def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
+def api_routes(database: Database, authenticator: Authenticator, metrics: Metrics) -> list[Route]:
     """Give the routes under /api/, those that are asked most first."""
 
     def reader(scope: Scope) -> tuple[object, ...]:
@@ -113,6 +174,11 @@ def api_routes(database: Database, authenticator: Authenticator) -> list[Route]:
             methods=["GET"],
         ),
         Route("/api/events", endpoint(events, reader_and_query), methods=["GET"]),
+        Route(
+            "/api/analytics/interactions",
+            TelemetryEndpoint(database, authenticator, metrics),
+            methods=["POST"],
+        ),
         Route(personalization, endpoint("get_personalization($1)", user), methods=["GET"]),
         exclusion(f"{personalization}/hidden-tags/{{id}}", "set_tag_hidden"),
         exclusion(f"{personalization}/blocked-organizers/{{id}}", "set_organizer_blocked"),

@@ -101,7 +101,7 @@ class ServerSettings(EnvironmentModel):
         description="Keep prepared statements; false behind PgBouncer in transaction mode",
     )
     max_body_bytes: WholeNumber = Field(
-        default=1_048_576,
+        default=2_097_152,
         ge=1024,
         le=1_073_741_824,
         description="Bytes a request's body may have; a larger one is answered 413 unread",
