@@ -1,4 +1,4 @@
--- Takes the rescore of a job one step further: opens, prepares, passes a batch, closes.
+-- Takes the rescore of a job one step further: opens, builds twins, prepares, passes, closes.
 --
 -- A step is a transaction. What has been reached stands in the job, so that after a crash, or in
 -- another session, the run goes on where it was.
@@ -25,6 +25,11 @@ BEGIN
         RETURN jsonb_build_object(
             'run_id', v_run.id, 'model_version', v_run.model_version, 'lists', 0
         );
+    END IF;
+    IF NOT p_progress ? 'passed_user_id' THEN
+        -- Also where the clock is frozen, and the twins are of this moment already.
+        PERFORM recommender._refresh_for_run(v_run.id);
+        RETURN p_progress || '{"passed_user_id": 0}';
     END IF;
     IF nullif(current_setting('recommender.prepared_run', true), '')
         IS DISTINCT FROM v_run.id::text

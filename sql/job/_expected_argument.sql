@@ -57,7 +57,10 @@ BEGIN
             v_argument.value_type, v_argument.min_value, v_argument.max_value
         );
     ELSIF v_argument.choices IS NOT NULL THEN
-        IF p_value #>> '{}' = ANY (v_argument.choices) THEN
+        IF
+            p_value #>> '{}' = ANY (v_argument.choices)
+            AND (jsonb_typeof(p_value) = 'boolean') = (v_argument.value_type = 'boolean')
+        THEN
             RETURN NULL;
         END IF;
         RETURN 'one of ' || array_to_string(v_argument.choices, ', ');

@@ -10,6 +10,16 @@ DECLARE
 BEGIN
     CASE p_job.job_type
         WHEN 'refresh_user_recommendations_ml' THEN
+            IF NOT EXISTS (
+                SELECT FROM recommender.source_students AS s WHERE s.user_id = v_user_id
+            ) THEN
+                -- Gone since the signal: nobody has to look into it.
+                RETURN jsonb_build_object(
+                    'item_count', 0,
+                    'reason', format('user %s is not a student', v_user_id),
+                    'is_done', true
+                );
+            END IF;
             RETURN jsonb_build_object(
                 'item_count',
                 recommender.score_user(v_user_id, (p_job.payload ->> 'top_n')::integer),

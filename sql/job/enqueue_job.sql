@@ -30,6 +30,16 @@ BEGIN
             ),
             'skip_training', true
         );
+    ELSE
+        -- 50.0 means what 50 means.
+        SELECT coalesce(jsonb_object_agg(
+            e.key,
+            CASE jsonb_typeof(e.value)
+                WHEN 'number' THEN to_jsonb(trim_scale((e.value #>> '{}')::numeric))
+                ELSE e.value
+            END
+        ), '{}') INTO v_payload
+        FROM jsonb_each(v_payload) AS e;
     END IF;
     INSERT INTO public.background_jobs AS j (
         job_type, dedupe_key, payload, max_attempts, run_at

@@ -20,9 +20,11 @@ BEGIN
             MESSAGE = format('job %s is %s, not failed', p_job_id, v_job.status),
             HINT = 'enqueue a new one with recommender.enqueue_job';
     END IF;
+    -- A rescore that went on where it was would write lists of the moment it failed.
+    UPDATE public.background_jobs AS j SET result = NULL WHERE j.id = p_job_id;
     RETURN recommender._requeue_job(v_job, now(), 0, NULL);
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.retry_job(bigint) IS
-'Queues a failed job again, to run now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it stays failed and last_error says which. Raises ER043 for an unknown job, ER044 for one that has not failed.';
+'Queues a failed job again, to start over now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it stays failed and last_error says which. Raises ER043 for an unknown job, ER044 for one that has not failed.';

@@ -5,9 +5,9 @@ SELECT
     'eventrank_jobs' AS name,
     jsonb_build_object('job_type', j.job_type, 'status', j.status) AS labels,
     count(*)::double precision AS value,
-    'Background jobs that have not ended, by type and status' AS help
+    'Background jobs that wait, run or have failed, by type and status' AS help
 FROM public.background_jobs AS j
-WHERE j.status IN ('queued', 'running')
+WHERE j.status <> 'succeeded'
 GROUP BY j.job_type, j.status
 UNION ALL
 SELECT
