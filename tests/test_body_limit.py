@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.api.body_limit import BodyLimit
+from app.api.body_limit import BodyLimit, read_body
+from app.api.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,3 +111,26 @@ def test_one_that_does_not_arrive_is_answered_and_the_connection_closed(pause: f
     assert conversation.answer_headers[b"connection"] == b"close"
     assert conversation.answer_headers[b"content-type"] == b"application/problem+json"
     assert conversation.body is None
+
+
+def test_whoever_wants_a_declared_body_gets_it_whole() -> None:
+    conversation = Conversation([], [b"some", b"thing", b""])
+    assert asyncio.run(read_body(conversation.receive)) == b"something"
+
+
+def test_whoever_wants_one_gets_none_when_the_client_leaves() -> None:
+    conversation = Conversation([], [b"half"])
+    conversation.breaks_off = True
+    assert asyncio.run(read_body(conversation.receive)) is None
+
+
+@pytest.mark.parametrize("pause", [3600, 0.01], ids=["it stalls", "it drips"])
+def test_whoever_wants_one_does_not_wait_for_ever(pause: float) -> None:
+    conversation = Conversation([], [b"hel"])
+    conversation.pause = pause
+    with pytest.raises(Problem) as refusal:
+        asyncio.run(
+            asyncio.wait_for(read_body(conversation.receive, SECONDS_TO_ARRIVE), PATIENCE_SECONDS)
+        )
+    assert refusal.value.status == 408
+    assert refusal.value.headers == {"Connection": "close"}

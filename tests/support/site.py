@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.support.worlds import World
 
 Json = dict[str, Any]
+
+INTERACTIONS = "/api/analytics/interactions"
 
 
 @dataclass
@@ -67,6 +70,16 @@ class Site:
         given: Any = {name: value for name, value in parameters.items() if value is not None}
         # Given {}, httpx takes away the parameters that are in the path.
         return self.server.client.request(method, path, headers=headers, params=given or None)
+
+    def post(
+        self, batch: bytes | list[Json], user: int | None = None, **headers: str
+    ) -> httpx.Response:
+        """Send interactions, or a body as it is; in a header's name _ stands for -."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if user is not None:
+            given["Authorization"] = f"Bearer {token(user)}"
+        content = batch if isinstance(batch, bytes) else json.dumps({"events": batch}).encode()
+        return self.server.client.post(INTERACTIONS, content=content, headers=given)
 
     def recommendations(self, user: int, languages: str | None = None) -> list[Json]:
         answer = self.ask("/api/recommendations", user, languages=languages)
@@ -127,6 +140,26 @@ def assert_problem(answer: httpx.Response, status: int) -> Json:
     assert problem["title"]
     assert problem["detail"]
     return dict(problem)
+
+
+def taken(answer: httpx.Response) -> tuple[int, int, int]:
+    """See that a batch was taken, and give how much of it was stored, repeated and dropped."""
+    assert answer.status_code == 204, answer.text
+    assert answer.content == b""
+    stored, repeated, dropped = (
+        int(answer.headers[f"interactions-{outcome}"])
+        for outcome in ("stored", "repeated", "dropped")
+    )
+    return stored, repeated, dropped
+
+
+def refused_interactions(answer: httpx.Response) -> list[tuple[int | None, str | None]]:
+    """See that a batch was refused, each fault with what was expected, and give their places."""
+    errors = assert_problem(answer, 422)["errors"]
+    assert errors
+    assert all(set(error) == {"index", "field", "detail"} for error in errors)
+    assert all(error["detail"].startswith("expected ") for error in errors)
+    return [(error["index"], error["field"]) for error in errors]
 
 
 def refused_parameters(answer: httpx.Response) -> set[str]:
