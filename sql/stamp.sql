@@ -539,4 +539,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-5ec434d50e8258f038205cd2ca324a7493ad9c07d2211ebee49ada5121956a53';
+61546b3b49008fe43176339c23e460af12d14442b6602714f4f7db0a0d64854a';
