@@ -1,0 +1,55 @@
+"""Run the jobs of the queue: `python -m app.worker`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from typing import NoReturn
+
+from app.console import UserError, fail
+from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
+from app.worker.settings import WorkerSettings, read_worker_settings
+from app.worker.work import work
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line, on which there is nothing to say but --help."""
+    own = "".join(
+        f"\n  {name.upper():<20} {field.description}"
+        for name, field in WorkerSettings.model_fields.items()
+    )
+    shared = "".join(
+        f"\n  {name.upper()}" for name in settings_model().model_fields if name != FOR_ONE_COMMAND
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m app.worker",
+        description="Run the jobs of the queue until a signal comes, any number of workers on one"
+        f" database.\nEnvironment variables configure it:\n{own}\n\nand those it stores where SQL"
+        f" finds them, too (TASK_QUEUE_ENABLED has to be true):\n{shared}",
+        epilog="What each takes, and all else: docs/jobs.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Work until a signal comes; what runs then is ended or handed back first."""
+    try:
+        parse_arguments(arguments)
+        settings = read_worker_settings()
+        read_settings()  # only to refuse wrong ones now: SQL reads them from its table
+        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+        asyncio.run(work(settings.address(), settings.worker_concurrency))
+    except UserError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(0)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

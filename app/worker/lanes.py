@@ -1,0 +1,128 @@
+"""The lanes whose jobs run inside the database: one call runs what is due, then they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from app.worker.sessions import Session
+
+if TYPE_CHECKING:
+    from asyncpg import PostgresLogMessage
+
+    from app.worker.worker import Worker
+
+logger = logging.getLogger("eventrank.worker")
+
+RUN = "CALL recommender.run_jobs($1, $2, ARRAY[$3])"
+JOBS_A_CALL = 20
+"""So that a worker that is told to stop has soon done so."""
+
+JOB_ENDED = "job ended"
+"""The message, of level debug, with which the database tells of each job."""
+
+LOOK_AGAIN_SECONDS = 0.02
+"""When a job is due but locked, mostly by a transaction that is about to commit. Where it is not,
+the pause doubles up to the poll interval."""
+
+SESSIONS = {
+    # The list and the end of its job are one commit. What a crash of the server loses of the last
+    # moments is therefore lost together, and done again.
+    "refresh": {"synchronous_commit": "off"},
+    "batch": {},
+}
+
+
+class Bell:
+    """Wakes the lanes of a kind: each ring is heard by one of them, now or when it next waits."""
+
+    def __init__(self, lanes: int = 1) -> None:
+        self._rings: asyncio.Queue[None] = asyncio.Queue(lanes)
+
+    def ring(self) -> None:
+        """Wake a lane. More rings than lanes are as good as one for each."""
+        with suppress(asyncio.QueueFull):
+            self._rings.put_nowait(None)
+
+    async def wait(self, seconds: float) -> None:
+        """Come back at a ring, at the latest after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rings.get()
+
+
+class SqlLane:
+    """One connection that runs jobs of the lane refresh or batch, one after the other."""
+
+    def __init__(self, worker: Worker, lane: str, bell: Bell, number: int = 1) -> None:
+        self.session = Session(
+            worker,
+            f"{lane}-{number}",
+            gives_up_claims=True,
+            on_message=self._hear,
+            client_min_messages="debug1",
+            **SESSIONS[lane],
+        )
+        self._worker = worker
+        self._lane = lane
+        self._bell = bell
+        self._is_stopping = False
+        self._job_started = 0.0
+
+    async def run(self) -> None:
+        """Run jobs until told to stop, or cancelled."""
+        limit, look_again = 1, LOOK_AGAIN_SECONDS
+        try:
+            while not self._is_stopping:
+                job_count, next_seconds = await self._call(limit)
+                is_more_due = next_seconds is not None and next_seconds <= 0
+                if is_more_due and job_count == limit:
+                    self._bell.ring()  # for another lane: one NOTIFY may stand for many jobs
+                    limit = JOBS_A_CALL
+                    continue
+                if job_count or not is_more_due:
+                    look_again = LOOK_AGAIN_SECONDS
+                if self._is_stopping:
+                    break
+                await self._bell.wait(self._worker.pace.pause_seconds(next_seconds, look_again))
+                limit, look_again = 1, look_again * 2
+        finally:
+            await self.session.close()
+
+    def stop(self) -> None:
+        """End after the call that runs, if one does."""
+        self._is_stopping = True
+
+    async def _call(self, limit: int) -> tuple[int, float | None]:
+        self._job_started = perf_counter()
+        row = await self.session.ask(RUN, limit, self.session.name, self._lane)
+        return row["job_count"], row["next_seconds"]
+
+    def _hear(self, _connection: object, message: PostgresLogMessage) -> None:
+        if message.message != JOB_ENDED or message.detail is None:
+            return
+        now = perf_counter()
+        log_end(**json.loads(message.detail), seconds=now - self._job_started)
+        self._job_started = now
+
+
+def log_end(
+    *,
+    job_id: int,
+    job_type: str,
+    attempt: int,
+    status: str,
+    error: str | None,
+    seconds: float,
+) -> None:
+    """Log what became of a job: one line, without its payload."""
+    outcome = {"queued": "to be tried again"}.get(status, status)
+    logger.log(
+        logging.WARNING if error else logging.INFO,
+        "job %s %s, attempt %s: %s after %.3f s%s",
+        *(job_id, job_type, attempt, outcome, seconds, f": {error}" if error else ""),
+    )
