@@ -8,6 +8,12 @@ SELECT
     o.file
 FROM (
     VALUES
+    (
+        'function',
+        '_add_retention_counts',
+        ARRAY['jsonb', 'jsonb'],
+        'sql/feedback/_add_retention_counts.sql'
+    ),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
     (
@@ -41,6 +47,18 @@ FROM (
     ),
     (
         'function',
+        '_delete_old_interactions',
+        ARRAY['regclass', 'timestamptz', 'bigint'],
+        'sql/feedback/_delete_old_interactions.sql'
+    ),
+    (
+        'function',
+        '_drop_old_partition',
+        ARRAY['regclass', 'timestamptz', 'xid'],
+        'sql/feedback/_drop_old_partition.sql'
+    ),
+    (
+        'function',
         '_ensure_run_snapshot',
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
@@ -52,9 +70,23 @@ FROM (
         ARRAY['text', 'text', 'jsonb'],
         'sql/job/_expected_argument.sql'
     ),
+    ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
+    (
+        'function',
+        '_find_old_rows',
+        ARRAY['regclass', 'timestamptz', 'bigint'],
+        'sql/feedback/_find_old_rows.sql'
+    ),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
     ('function', '_home_city', ARRAY['integer', 'text'], 'sql/serving/_home_city.sql'),
     ('function', '_interaction_faults', ARRAY['jsonb'], 'sql/feedback/_interaction_faults.sql'),
+    (
+        'function',
+        '_interaction_partitions',
+        ARRAY[]::text[],
+        'sql/feedback/_interaction_partitions.sql'
+    ),
+    ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
     ('function', '_is_event_id', ARRAY['jsonb'], 'sql/feedback/_is_event_id.sql'),
@@ -62,8 +94,14 @@ FROM (
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
     ('function', '_is_job_blocked', ARRAY['text', 'text'], 'sql/job/_is_job_blocked.sql'),
     ('function', '_is_meta', ARRAY['jsonb'], 'sql/feedback/_is_meta.sql'),
-    ('function', '_is_sound_batch', ARRAY['jsonb'], 'sql/feedback/_is_sound_batch.sql'),
     ('function', '_job_lane', ARRAY['text', 'jsonb'], 'sql/job/_job_lane.sql'),
+    (
+        'function',
+        '_keep_retention_history',
+        ARRAY['regclass', 'tid[]', 'xid'],
+        'sql/feedback/_keep_retention_history.sql'
+    ),
+    ('function', '_keeping_rank', ARRAY['text', 'jsonb'], 'sql/feedback/_keeping_rank.sql'),
     (
         'function',
         '_learn_interests',
@@ -83,8 +121,13 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
-    ('function', '_looks_like_instant', ARRAY['jsonb'], 'sql/feedback/_looks_like_instant.sql'),
     ('function', '_lower_beyond_ascii', ARRAY['text'], 'sql/source/_lower_beyond_ascii.sql'),
+    (
+        'function',
+        '_make_retention_partition',
+        ARRAY['jsonb'],
+        'sql/feedback/_make_retention_partition.sql'
+    ),
     (
         'function',
         '_match_tags',
@@ -107,6 +150,12 @@ FROM (
             'text'
         ],
         'sql/serving/_matching_events.sql'
+    ),
+    (
+        'function',
+        '_months_without_partition',
+        ARRAY['date', 'date'],
+        'sql/feedback/_months_without_partition.sql'
     ),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
@@ -143,6 +192,7 @@ FROM (
         ARRAY['integer', 'recommender.source_users', 'text'],
         'sql/feedback/_refuse_request.sql'
     ),
+    ('function', '_remove_expired', ARRAY['jsonb'], 'sql/feedback/_remove_expired.sql'),
     (
         'function',
         '_render_reasons',
@@ -161,6 +211,7 @@ FROM (
         ARRAY['public.background_jobs', 'timestamptz', 'integer', 'text'],
         'sql/job/_requeue_job.sql'
     ),
+    ('function', '_retire_interactions', ARRAY['jsonb'], 'sql/feedback/_retire_interactions.sql'),
     ('function', '_run_step', ARRAY['public.background_jobs'], 'sql/job/_run_step.sql'),
     (
         'function',
@@ -194,7 +245,15 @@ FROM (
         ARRAY['integer', 'uuid[]', 'timestamptz'],
         'sql/feedback/_sign_receipts.sql'
     ),
+    ('function', '_signal_weight', ARRAY['text', 'jsonb'], 'sql/training/_signal_weight.sql'),
+    (
+        'function',
+        '_skip_in_retention',
+        ARRAY['jsonb', 'text', 'text'],
+        'sql/feedback/_skip_in_retention.sql'
+    ),
     ('function', '_step_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/_step_job.sql'),
+    ('function', '_step_retention', ARRAY['jsonb'], 'sql/feedback/_step_retention.sql'),
     (
         'function',
         '_store_interactions',
@@ -471,6 +530,12 @@ FROM (
     ),
     (
         'procedure',
+        'apply_retention',
+        ARRAY['bigint', 'bigint', 'bigint', 'bigint', 'bigint', 'bigint', 'jsonb'],
+        'sql/feedback/apply_retention.sql'
+    ),
+    (
+        'procedure',
         'run_jobs',
         ARRAY['integer', 'text', 'text[]', 'integer', 'double precision'],
         'sql/job/run_jobs.sql'
@@ -539,4 +604,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-61546b3b49008fe43176339c23e460af12d14442b6602714f4f7db0a0d64854a';
+7c69efb9cdd0f2cd157f0cb775b139834524505635aedd6024d2e7c485724fda';

@@ -14,6 +14,10 @@ DECLARE
     v_last_id integer;
     v_passed integer;
 BEGIN
+    IF p_progress ? 'passed_user_id' THEN
+        -- The model that is found to score now does so until the step is done.
+        PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
+    END IF;
     SELECT r.* INTO v_run
     FROM public.recommendation_runs AS r WHERE r.id = (p_progress ->> 'run_id')::bigint;
     IF v_run.model_version IS DISTINCT FROM (recommender.current_model()).model_version THEN
