@@ -604,4 +604,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7c69efb9cdd0f2cd157f0cb775b139834524505635aedd6024d2e7c485724fda';
+6510be6b4ee8c6f05aa5033d9a159fc8082d8f6db8631b5eafba0dd14fd715f8';

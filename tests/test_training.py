@@ -56,7 +56,7 @@ TABLES = (
     "users", "tags", "events", "event_tags", "user_interest_tags", "user_hidden_tags",
     "user_blocked_organizers", "registrations", "favorite_events", "event_interactions",
     "user_implicit_interest_tags", "user_implicit_interest_categories",
-    "user_implicit_interest_cities",
+    "user_implicit_interest_cities", "interaction_history",
 )  # fmt: skip
 NEWTON = Recipe(solver="newton")
 

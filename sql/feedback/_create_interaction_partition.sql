@@ -8,22 +8,25 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_from timestamptz := p_month::timestamp AT TIME ZONE 'UTC';
-    v_to timestamptz := (p_month + interval '1 month')::timestamp AT TIME ZONE 'UTC';
+    -- Whatever style the session writes times in.
+    v_from text := to_char(p_month, 'YYYY-MM-DD') || ' 00:00:00+00';
+    v_to text := to_char(p_month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
 BEGIN
     EXECUTE format(
-        'CREATE TABLE public.%I (LIKE public.event_interactions INCLUDING DEFAULTS)', p_partition
+        'CREATE TABLE public.%I (
+            LIKE public.event_interactions INCLUDING DEFAULTS INCLUDING CONSTRAINTS
+        )',
+        p_partition
     );
-    IF to_regclass('public.event_interactions_default') IS NOT NULL THEN
-        EXECUTE format(
-            'WITH moved AS (
-                DELETE FROM public.event_interactions_default AS i
-                WHERE i.occurred_at >= $1 AND i.occurred_at < $2
-                RETURNING i.*
-            )
-            INSERT INTO public.%I SELECT m.* FROM moved AS m', p_partition
-        ) USING v_from, v_to;
-    END IF;
+    EXECUTE format(
+        'WITH moved AS (
+            DELETE FROM public.event_interactions AS i
+            WHERE i.occurred_at >= %L AND i.occurred_at < %L
+            RETURNING i.*
+        )
+        INSERT INTO public.%I SELECT m.* FROM moved AS m',
+        v_from, v_to, p_partition
+    );
     EXECUTE format(
         'ALTER TABLE public.event_interactions
          ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)', p_partition, v_from, v_to

@@ -16,18 +16,7 @@ UNION ALL
 SELECT
     i.user_id,
     i.event_id,
-    CASE i.interaction_type
-        WHEN 'click' THEN 0.4
-        WHEN 'view' THEN 0.25
-        WHEN 'share' THEN 0.6
-        WHEN 'favorite' THEN 1.2
-        WHEN 'register' THEN 1.0
-        -- A dwell grows with its seconds; numeric, because JSON numbers may exceed float8.
-        ELSE CASE WHEN jsonb_typeof(i.meta -> 'seconds') = 'number'
-            THEN least(0.8, 0.35 + greatest((i.meta ->> 'seconds')::numeric, 0) / 480)
-            ELSE 0.35
-        END
-    END::double precision AS weight
+    recommender._signal_weight(i.interaction_type, i.meta) AS weight
 FROM recommender.source_interactions AS i
 WHERE
     i.interaction_type IN ('click', 'view', 'dwell', 'share', 'favorite', 'register')
