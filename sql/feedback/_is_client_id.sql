@@ -9,7 +9,7 @@ BEGIN ATOMIC
     SELECT CASE coalesce(jsonb_typeof(p_value), 'null')
         WHEN 'null' THEN true
         WHEN 'string' THEN
-            p_value #>> '{}' ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'
+            p_value #>> '{}' ~ ('^' || recommender._field_form('client_id') || '$')
         ELSE false
     END;
 END;

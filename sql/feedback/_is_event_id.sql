@@ -9,9 +9,10 @@ BEGIN ATOMIC
     SELECT CASE coalesce(jsonb_typeof(p_value), 'null')
         WHEN 'null' THEN true
         WHEN 'number' THEN
-            p_value #>> '{}' ~ '^[1-9][0-9]{0,9}$'
-            AND length(p_value #>> '{}') <= 10
-            AND (p_value #>> '{}')::numeric <= 2147483647
+            CASE WHEN p_value #>> '{}' ~ ('^' || recommender._field_form('event_id') || '$')
+                THEN (p_value #>> '{}')::bigint <= 2147483647
+                ELSE false
+            END
         ELSE false
     END;
 END;

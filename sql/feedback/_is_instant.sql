@@ -9,7 +9,10 @@ AS $$
 BEGIN
     IF coalesce(jsonb_typeof(p_value), 'null') = 'null' THEN
         RETURN true;
-    ELSIF NOT recommender._looks_like_instant(p_value) THEN
+    ELSIF
+        jsonb_typeof(p_value) <> 'string'
+        OR p_value #>> '{}' !~ ('^' || recommender._field_form('occurred_at') || '$')
+    THEN
         RETURN false;
     END IF;
     PERFORM (p_value #>> '{}')::timestamptz;

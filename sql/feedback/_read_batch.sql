@@ -1,7 +1,10 @@
--- A sound batch as arrays, without the interactions with events that are unknown or deleted.
+-- A batch as arrays, without the interactions with events that are unknown or deleted.
+--
+-- Everything in one pass: whether it is sound, too.
 
 CREATE OR REPLACE FUNCTION recommender._read_batch(p_events jsonb)
 RETURNS TABLE (
+    is_sound boolean,
     types text[],
     event_ids integer[],
     times timestamptz[],
@@ -16,28 +19,58 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT
-        array_agg(i.interaction_type ORDER BY i.number),
-        array_agg(i.event_id ORDER BY i.number),
-        array_agg(i.occurred_at ORDER BY i.number),
-        array_agg(i.meta ORDER BY i.number),
-        array_agg(i.client_id ORDER BY i.number)
-    FROM ROWS FROM (
-        jsonb_to_recordset(p_events) AS (
-            interaction_type text,
-            event_id integer,
-            occurred_at timestamptz,
-            meta jsonb,
-            client_id uuid
+        bool_and(i.type_and_meta_are_sound)
+        AND coalesce(
+            string_agg(i.event_id, e'\n') || e'\n'
+            ~ ('^(' || recommender._field_form('event_id') || e'\n)+$'), true
         )
-    ) WITH ORDINALITY AS i (interaction_type, event_id, occurred_at, meta, client_id, number)
-    WHERE
-        i.event_id IS NULL
-        -- A look-up each, not a join: the batch is small and the events are many.
-        OR (
-            SELECT true FROM recommender.source_events AS e WHERE e.event_id = i.event_id
-        );
+        AND coalesce(
+            string_agg(i.occurred_at, e'\n') || e'\n'
+            ~ ('^(' || recommender._field_form('occurred_at') || e'\n)+$'), true
+        )
+        AND coalesce(
+            string_agg(i.client_id, e'\n') || e'\n'
+            ~ ('^(' || recommender._field_form('client_id') || e'\n)+$'), true
+        ),
+        array_agg(i.interaction_type) FILTER (WHERE i.is_known),
+        array_agg(i.event_id::integer) FILTER (WHERE i.is_known),
+        array_agg(i.occurred_at::timestamptz) FILTER (WHERE i.is_known),
+        array_agg(i.meta) FILTER (WHERE i.is_known),
+        array_agg(i.client_id::uuid) FILTER (WHERE i.is_known)
+    FROM (
+        SELECT
+            r.interaction_type,
+            -- As JSON: a text of digits keeps its quotes, and is no number.
+            r.event_id::text,
+            r.occurred_at,
+            r.meta,
+            r.client_id,
+            -- A look-up each, not a join: the batch is small and the events are many.
+            r.event_id IS NULL OR (
+                SELECT true FROM recommender.source_events AS e
+                WHERE e.event_id = r.event_id::text::integer
+            ) AS is_known,
+            recommender._is_meta(r.meta)
+            AND r.interaction_type IS NOT NULL
+            AND array_position(recommender._interaction_types(), r.interaction_type) IS NOT NULL
+                AS type_and_meta_are_sound
+        -- No more rows than are taken; they come in the order of the array.
+        FROM jsonb_to_recordset(
+            CASE WHEN jsonb_array_length(p_events) <= 100 THEN p_events END
+        ) AS r (
+            interaction_type text,
+            event_id jsonb,
+            occurred_at text,
+            meta jsonb,
+            client_id text
+        )
+        OFFSET 0
+    ) AS i;
+EXCEPTION WHEN data_exception THEN
+    -- No array, no object, a number too large, the 30th of February.
+    RETURN;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._read_batch(jsonb) IS
-'One row of arrays of one length, a place for each interaction of the batch in its order, but those whose event is unknown or deleted; NULL arrays when none is left. Raises class 22 for an instant that does not exist.';
+'One row of arrays of one length, a place for each interaction of the batch in its order, but those whose event is unknown or deleted; NULL arrays when none is left. is_sound says whether the value is an array of 1 to 100 interactions without a fault; if it is not true, or there is no row, recommender._refuse_batch says why.';

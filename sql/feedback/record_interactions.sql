@@ -23,17 +23,11 @@ BEGIN
     IF FOUND THEN
         RETURN;
     END IF;
-    IF NOT recommender._is_sound_batch(p_events) THEN
+    SELECT b.* INTO v_batch FROM recommender._read_batch(p_events) AS b;
+    IF v_batch.is_sound IS NOT TRUE THEN
         RETURN QUERY SELECT r.* FROM recommender._refuse_batch(p_events) AS r;
         RETURN;
     END IF;
-    BEGIN
-        SELECT b.* INTO v_batch FROM recommender._read_batch(p_events) AS b;
-    EXCEPTION WHEN data_exception THEN
-        -- The 30th of February has the form of a day.
-        RETURN QUERY SELECT r.* FROM recommender._refuse_batch(p_events) AS r;
-        RETURN;
-    END;
 
     v_known_count := coalesce(cardinality(v_batch.types), 0);
     IF cardinality(array_remove(v_batch.client_ids, NULL)) > 0 THEN
