@@ -192,7 +192,12 @@ def bodies(draw: st.DrawFn) -> str:
     return body
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=600,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(body=bodies())
 def test_what_passes_is_jsonb_and_what_does_not_is_not(
     connection: Connection, run: Run, body: str
