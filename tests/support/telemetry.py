@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.worlds import AS_OF, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
     from asyncpg import Connection, Record
@@ -83,10 +84,20 @@ class Telemetry:
     def __init__(self, url: str, run: Run, **settings: str) -> None:
         self.url = url
         self.run = run
+        self._settings = settings
         self.connection = run(open_session(url, AS_OF, **settings))
 
     def close(self) -> None:
         self.run(self.connection.close())
+
+    @asynccontextmanager
+    async def session(self, **settings: str) -> AsyncIterator[Connection[Record]]:
+        """Open another session like this one, for what happens at the same time."""
+        connection = await open_session(self.url, AS_OF, **{**self._settings, **settings})
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     def write(self, world: World) -> None:
         """Make this world all there is, at its moment and with the settings of the start."""
