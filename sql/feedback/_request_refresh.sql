@@ -12,22 +12,24 @@ DECLARE
     v_top_n integer;
     v_generated_at timestamptz;
     v_run_at timestamptz := now();
+    v_has_signal boolean := p_types && ARRAY[
+        'click', 'view', 'share', 'favorite', 'register', 'unregister', 'search', 'filter'
+    ];
 BEGIN
     -- The dearer questions come last: most batches hold impressions only.
-    IF NOT EXISTS (
-        SELECT
-        FROM unnest(p_types, p_metas) AS i (interaction_type, meta)
-        WHERE i.interaction_type IN (
-            'click', 'view', 'share', 'favorite', 'register', 'unregister', 'search', 'filter'
-        )
-        OR (
-            i.interaction_type = 'dwell'
-            AND recommender._learning_delta(
-                'dwell', i.meta,
-                (SELECT p.dwell_threshold_seconds FROM recommender.parameters AS p)
-            ) > 0
-        )
-    ) OR NOT (
+    IF NOT v_has_signal AND p_types && ARRAY['dwell'] THEN
+        v_has_signal := EXISTS (
+            SELECT
+            FROM unnest(p_types, p_metas) AS i (interaction_type, meta)
+            WHERE
+                i.interaction_type = 'dwell'
+                AND recommender._learning_delta(
+                    'dwell', i.meta,
+                    (SELECT p.dwell_threshold_seconds FROM recommender.parameters AS p)
+                ) > 0
+        );
+    END IF;
+    IF NOT v_has_signal OR NOT (
         SELECT p.queue_enabled AND p.use_ml_cache AND p.refresh_enabled
         FROM recommender.parameters AS p
     ) OR NOT EXISTS (SELECT FROM public.recommender_models) THEN
@@ -54,6 +56,18 @@ BEGIN
                 v_run_at, v_run_at + (v_generated_at + v_interval - recommender.as_of())
             );
         END IF;
+    END IF;
+    -- Mostly an earlier signal has asked already; locked, its job is not claimed before the commit.
+    PERFORM FROM public.background_jobs AS j
+    WHERE
+        j.status = 'queued'
+        AND j.job_type = 'refresh_user_recommendations_ml'
+        AND j.dedupe_key = p_user_id::text
+        AND j.run_at <= v_run_at
+        AND (j.payload ->> 'top_n')::integer >= v_top_n
+    FOR UPDATE;
+    IF FOUND THEN
+        RETURN;
     END IF;
     PERFORM recommender.enqueue_job(
         'refresh_user_recommendations_ml',

@@ -12,6 +12,9 @@ RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 AS $$
+DECLARE
+    v_oldest timestamptz := p_as_of - interval '7 days';
+    v_newest timestamptz := p_as_of + interval '5 minutes';
 BEGIN
     INSERT INTO public.event_interactions (
         user_id, event_id, interaction_type, occurred_at, meta
@@ -20,14 +23,10 @@ BEGIN
         p_user_id,
         i.event_id,
         i.interaction_type,
-        least(
-            greatest(coalesce(i.occurred_at, p_as_of), p_as_of - interval '7 days'),
-            p_as_of + interval '5 minutes'
-        ),
+        least(greatest(coalesce(i.occurred_at, p_as_of), v_oldest), v_newest),
         i.meta
-    FROM unnest(p_types, p_event_ids, p_times, p_metas) WITH ORDINALITY
-        AS i (interaction_type, event_id, occurred_at, meta, number)
-    ORDER BY i.number;
+    FROM unnest(p_types, p_event_ids, p_times, p_metas)
+        AS i (interaction_type, event_id, occurred_at, meta);
 END;
 $$;
 
