@@ -98,7 +98,7 @@ FROM (
     (
         'function',
         '_keep_retention_history',
-        ARRAY['regclass', 'tid[]', 'xid'],
+        ARRAY['regclass', 'tid[]', 'bigint', 'xid'],
         'sql/feedback/_keep_retention_history.sql'
     ),
     ('function', '_keeping_rank', ARRAY['text', 'jsonb'], 'sql/feedback/_keeping_rank.sql'),
@@ -604,4 +604,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-6510be6b4ee8c6f05aa5033d9a159fc8082d8f6db8631b5eafba0dd14fd715f8';
+7ce7d543e91bc161f76ff856aaa97015e90ca031c700ab257a7b4a6171339ac6';

@@ -109,7 +109,9 @@ WRONG = {
     "client_id": [
         *TEXTS, *NUMBERS, *OTHERS, '"0b0f5bb57c3e4d0c9a513f9d2a6f1c11"',
         '"{0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11}"', '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c1g"',
-        '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11 "', '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c111"',
+        '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11 "',
+        '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11\\n0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c11"',
+        '"0b0f5bb5-7c3e-4d0c-9a51-3f9d2a6f1c111"',
     ],
     "meta": [
         *TEXTS, *NUMBERS, "true", "[]", "[1]", '{"a": 1e309}', '{"a": -1e309}',
@@ -122,7 +124,8 @@ WRONG = {
         '"2026-03-01"', '"2026-03-01T12:00:00"', '"2026-03-01T12:00Z"', '"20260301T120000Z"',
         '"2026-03-01T12:00:00+02"', '"2026-03-01T12:00:00+0200"', '"2026-03-01T12:00:00 CET"',
         '"2026-03-01T12:00:00.Z"', '"2026-03-01T12:00:00,5Z"', '" 2026-03-01T12:00:00Z"',
-        '"2026-03-01T12:00:00Z\\n"', '"2026-03-01T12:00:00Z BC"', '"0000-01-01T00:00:00Z"',
+        '"2026-03-01T12:00:00Z\\n"', '"2026-03-01T12:00:00Z\\n2026-03-01T12:00:00Z"',
+        '"2026-03-01T12:00:00Z BC"', '"0000-01-01T00:00:00Z"',
         '"2026-02-30T12:00:00Z"', '"2025-02-29T12:00:00Z"', '"2026-13-01T12:00:00Z"',
         '"2026-00-01T12:00:00Z"', '"2026-01-00T12:00:00Z"', '"2026-03-01T24:00:00Z"',
         '"2026-03-01T12:60:00Z"', '"2026-03-01T12:00:61Z"', '"2026-03-01T12:00:00+24:00"',
@@ -144,11 +147,13 @@ def test_a_wrong_value_is_named_and_nothing_of_its_batch_is_kept(
     field: str, value: str, scene: Scene
 ) -> None:
     good = json.dumps(scene.click(client_id=str(uuid4())))
-    bad = {"interaction_type": '"click"', "event_id": "1", field: value}
-    text = ", ".join(f'"{name}": {given}' for name, given in bad.items())
-    answer = scene.telemetry.post(scene.student, f"[{good}, {{{text}}}, {good}]")
-    assert answer.faults == [(1, field)]
-    assert answer.problem["detail"].startswith(f"events[1].{field}: expected ")
+    # What would be dropped has to be sound, too.
+    for event in (scene.event, 999_999, "null"):
+        bad = {"interaction_type": '"click"', "event_id": event, field: value}
+        text = ", ".join(f'"{name}": {given}' for name, given in bad.items())
+        answer = scene.telemetry.post(scene.student, f"[{good}, {{{text}}}, {good}]")
+        assert answer.faults == [(1, field)]
+        assert answer.problem["detail"].startswith(f"events[1].{field}: expected ")
     assert scene.traces() == (0, 0, 0, 0)
 
 

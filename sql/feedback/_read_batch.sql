@@ -34,9 +34,9 @@ BEGIN
         ),
         array_agg(i.interaction_type) FILTER (WHERE i.is_known),
         array_agg(i.event_id::integer) FILTER (WHERE i.is_known),
-        array_agg(i.occurred_at::timestamptz) FILTER (WHERE i.is_known),
+        array_agg(i.instant) FILTER (WHERE i.is_known),
         array_agg(i.meta) FILTER (WHERE i.is_known),
-        array_agg(i.client_id::uuid) FILTER (WHERE i.is_known)
+        array_agg(i.client_uuid) FILTER (WHERE i.is_known)
     FROM (
         SELECT
             r.interaction_type,
@@ -45,6 +45,9 @@ BEGIN
             r.occurred_at,
             r.meta,
             r.client_id,
+            -- Of every interaction: one that will be dropped has to be sound, too.
+            r.occurred_at::timestamptz AS instant,
+            r.client_id::uuid AS client_uuid,
             -- A look-up each, not a join: the batch is small and the events are many.
             r.event_id IS NULL OR (
                 SELECT true FROM recommender.source_events AS e
