@@ -509,7 +509,7 @@ def test_visitors_behind_a_trusted_proxy_are_counted_by_their_own_address(site: 
 
 CONNECTIONS = 32
 EVENTS = 24
-MIXED_BATCHES = 1_000
+MIXED_BATCHES = 3_000
 
 
 def test_events_that_are_deleted_meanwhile_break_nothing(site: Site) -> None:
