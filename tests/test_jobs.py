@@ -499,13 +499,16 @@ def test_a_signal_rolled_back_leaves_no_job(queue: Queue, run: Run) -> None:
     assert queue.statuses() == []
 
 
-@pytest.fixture
-def lost(queue: Queue) -> asyncpg.Record:
-    """A claim that the sweep took away, and that another worker has by now."""
+@pytest.fixture(params=["silent", "handed back"])
+def lost(request: pytest.FixtureRequest, queue: Queue) -> asyncpg.Record:
+    """A claim that was taken or given away, and that another worker has by now."""
     queue.refresh()
     claim = queue.must_claim("paused")
-    queue.execute(SILENCE, claim["id"])
-    assert queue.sweep() == 1
+    if request.param == "silent":
+        queue.execute(SILENCE, claim["id"])
+        assert queue.sweep() == 1
+    else:
+        queue.value("SELECT recommender.release_jobs('paused')")
     queue.must_claim("other")
     return claim
 
@@ -526,7 +529,7 @@ def test_a_lost_claim_changes_nothing(
     before = queue.job(lost["id"])
     assert queue.call(function, lost, *more) is False
     assert queue.job(lost["id"]) == before
-    assert (before["status"], before["locked_by"], before["attempts"]) == ("running", "other", 2)
+    assert (before["status"], before["locked_by"]) == ("running", "other")
 
 
 def test_the_same_worker_has_lost_an_earlier_attempt(queue: Queue) -> None:
@@ -535,8 +538,13 @@ def test_the_same_worker_has_lost_an_earlier_attempt(queue: Queue) -> None:
     queue.execute(SILENCE, first["id"])
     queue.sweep()
     second = queue.must_claim("w")
-    assert queue.call("finish", first, "{}") is False
-    assert queue.call("finish", second, "{}") is True
+    assert not queue.call("hold", first)
+    assert not queue.call("heartbeat", first)
+    assert not queue.call("fail", first, "late")
+    assert not queue.call("finish", first, "{}")
+    assert queue.call("hold", second)
+    assert queue.call("heartbeat", second)
+    assert queue.call("finish", second, "{}")
 
 
 def test_an_ended_job_is_ended_once(queue: Queue) -> None:
@@ -668,22 +676,35 @@ def test_a_job_that_fails_while_its_like_is_queued_is_merged_into_that(queue: Qu
     assert queue.statuses() == ["failed", "queued"]
 
 
-@pytest.mark.parametrize("way", ["release", "sweep"])
-def test_a_job_handed_back_is_merged_into_its_like(way: str, queue: Queue) -> None:
+@pytest.fixture
+def twins(queue: Queue) -> tuple[int, int]:
+    """Two rescores that mean the same, one running, the other queued since and due later."""
     first = queue.enqueue(RECOMPUTE, RESCORE, "all")
     queue.must_claim("w")
-    second = queue.enqueue(RECOMPUTE, RESCORE, "all", after=600)
-    if way == "sweep":
-        queue.execute(SILENCE, first["id"])
-        assert queue.sweep() == 1
-    else:
-        assert queue.value("SELECT recommender.release_jobs('w')") == 1
-    assert queue.statuses() == ["failed", "queued"]
-    assert (
-        f"job {second['id']}, queued meanwhile, does the same"
-        in (queue.job(first["id"])["last_error"])
-    )
-    assert queue.must_claim()["id"] == second["id"]
+    return first["id"], queue.enqueue(RECOMPUTE, RESCORE, "all", after=600)["id"]
+
+
+def test_a_silent_workers_job_is_merged_into_its_like(twins: tuple[int, int], queue: Queue) -> None:
+    first, second = twins
+    queue.execute(SILENCE, first)
+    assert queue.sweep() == 1
+    job = queue.job(first)
+    assert (job["status"], job["attempts"]) == ("failed", 1)
+    assert job["last_error"].startswith("worker w has not been heard of since")
+    assert job["last_error"].endswith(f"; job {second}, queued meanwhile, does the same")
+    assert queue.must_claim()["id"] == second
+
+
+def test_a_job_handed_back_is_merged_into_its_like_without_an_error(
+    twins: tuple[int, int], queue: Queue
+) -> None:
+    first, second = twins
+    assert queue.value("SELECT recommender.release_jobs('w')") == 1
+    job = queue.job(first)
+    assert (job["status"], job["attempts"], job["last_error"]) == ("succeeded", 0, None)
+    assert json.loads(job["result"]) == {"merged_into": second}
+    assert job["locked_by"] is None
+    assert queue.must_claim()["id"] == second
 
 
 def test_a_job_of_another_meaning_is_no_reason_to_give_up(queue: Queue) -> None:
@@ -734,13 +755,15 @@ def test_a_failed_job_gets_another_chance_with_all_attempts(queue: Queue) -> Non
     assert queue.must_claim()["id"] == job_id
 
 
-def test_a_failed_job_whose_like_is_queued_stays_failed(queue: Queue) -> None:
-    job_id = queue.refresh()["id"]
+def test_a_retried_job_whose_like_is_queued_is_merged_into_it(queue: Queue) -> None:
+    job_id = queue.refresh(top_n=60)["id"]
     queue.call("fail", queue.must_claim(), "oops", True)
-    like = queue.refresh()
-    assert queue.retry(job_id)["status"] == "failed"
-    assert f"job {like['id']}, queued meanwhile" in queue.job(job_id)["last_error"]
-    assert queue.statuses() == ["failed", "queued"]
+    like = queue.refresh(top_n=50, after=60)
+    retried = queue.retry(job_id)
+    assert (retried["id"], retried["status"], retried["last_error"]) == (job_id, "succeeded", None)
+    assert json.loads(retried["result"]) == {"merged_into": like["id"]}
+    claim = queue.must_claim()
+    assert (claim["id"], json.loads(claim["payload"])["top_n"]) == (like["id"], 60)
 
 
 def test_only_what_failed_is_retried(queue: Queue) -> None:
@@ -878,6 +901,11 @@ SELECT recommender.retry_job(id) FROM (
     ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED
 ) AS f
 """
+# What was merged into another has succeeded as well, but nobody finished it.
+SUCCEEDED = """
+SELECT id FROM background_jobs
+WHERE status = 'succeeded' AND NOT result ? 'merged_into' ORDER BY id
+"""
 OPERATIONS = 1000
 SESSIONS = 6
 
@@ -994,7 +1022,7 @@ def test_whatever_everybody_does_at_once_the_queue_keeps_its_rules(
     assert set(queue.statuses()) <= {"succeeded", "failed"}
     # Nothing was finished twice, and nothing that was not.
     finished = sorted(job_id for somebody in everybody for job_id in somebody.finished)
-    rows = queue.rows("SELECT id FROM background_jobs WHERE status = 'succeeded' ORDER BY id")
+    rows = queue.rows(SUCCEEDED)
     assert finished == [row["id"] for row in rows]
     assert len(finished) > OPERATIONS / 20
 

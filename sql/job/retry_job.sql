@@ -27,4 +27,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.retry_job(bigint) IS
-'Queues a failed job again, to start over now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it stays failed and last_error says which. Raises ER043 for an unknown job, ER044 for one that has not failed.';
+'Queues a failed job again, to start over now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it is merged into that one and has succeeded, with its id in result (merged_into). Raises ER043 for an unknown job, ER044 for one that has not failed.';
