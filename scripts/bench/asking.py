@@ -64,7 +64,7 @@ class Answers:
     turn: Turn
     count: int
     samples: list[tuple[int, str]]
-    """User and body."""
+    """The key of the request, and the body of its answer."""
 
 
 @dataclass
@@ -104,13 +104,13 @@ class Asked:
 
 
 async def ask_app(port: int, requests: dict[int, str], effort: Effort, clocks: Clocks) -> Answers:
-    """Let load.py ask the app: one request a user, in an order of the seed, again and again."""
-    users = random.Random(effort.seed).sample(sorted(requests), len(requests))
+    """Let load.py ask the app: each request in an order of the seed, again and again."""
+    keys = random.Random(effort.seed).sample(sorted(requests), len(requests))
     with tempfile.TemporaryDirectory(prefix="eventrank-load-") as directory:
         answer = Path(directory, "result.json")
         task = {
             "port": port,
-            "requests": [requests[user_id] for user_id in users],
+            "requests": [requests[key] for key in keys],
             "connections": effort.connections,
             "warm_seconds": effort.warm_seconds,
             "seconds": effort.seconds,
@@ -135,7 +135,7 @@ async def ask_app(port: int, requests: dict[int, str], effort: Effort, clocks: C
         )
     app, server = before.until(after, result["measured"])
     turn = _turn(result["latencies"], result["seconds"], app, server)
-    samples = [(users[number], body) for number, body in result["samples"]]
+    samples = [(keys[number], body) for number, body in result["samples"]]
     return Answers(turn, result["answers"], samples)
 
 

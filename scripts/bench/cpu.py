@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
 
 PROC = Path("/proc")
 
@@ -41,8 +45,14 @@ class Clocks:
         )
 
 
-def find_postmaster(backend_id: int, database: str) -> int | None:
-    """Give the process above a backend; None when the server runs elsewhere."""
+async def postmaster_of(connection: Connection[Record]) -> int | None:
+    """Give the process above a connection's backend; None when the server runs elsewhere."""
+    row = await connection.fetchrow("SELECT pg_backend_pid(), current_database()::text")
+    assert row is not None
+    return _find_postmaster(*row)
+
+
+def _find_postmaster(backend_id: int, database: str) -> int | None:
     try:
         title = (PROC / str(backend_id) / "cmdline").read_bytes().decode(errors="replace")
     except OSError:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NO_CONTENT = b"204"
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 STUCK_SECONDS = 30.0
 MOST_SAMPLES = 40
@@ -55,7 +56,7 @@ class Result:
     samples: list[tuple[int, str]] = field(default_factory=list)
     """Which request, and the body of its answer."""
     failures: list[str] = field(default_factory=list)
-    """Answers other than 200, as they came, and lost connections."""
+    """Answers other than 200 and 204, as they came, and lost connections."""
 
 
 class Load:
@@ -102,7 +103,7 @@ class Load:
         result = self.result
         result.answers += 1
         result.latencies.append(latency)
-        if answer[9:12] != b"200":
+        if answer[9:12] not in {b"200", NO_CONTENT}:
             result.failures.append(answer.decode(errors="replace"))
         elif (
             next(self.numbers) % self.task.sample_every == 0 and len(result.samples) < MOST_SAMPLES
@@ -145,10 +146,14 @@ class Client(asyncio.Protocol):
         body_at = self.received.find(b"\r\n\r\n") + 4
         if body_at < 4:
             return
-        length = CONTENT_LENGTH.search(self.received, 0, body_at)
-        if length is None:
+        if self.received[9:12] == NO_CONTENT:
+            length = 0
+        elif given := CONTENT_LENGTH.search(self.received, 0, body_at):
+            length = int(given[1])
+        else:
             self._fail(f"an answer without Content-Length: {self.received!r}")
-        elif len(self.received) >= body_at + int(length[1]):
+            return
+        if len(self.received) >= body_at + length:
             answer, self.received = self.received, b""
             self.load.take(self.turn, time.perf_counter() - self.asked_at, answer, body_at)
             self._ask()

@@ -14,15 +14,8 @@ import argparse
 import json
 import os
 import secrets
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import jwt
 from rich.console import Console
 from rich.table import Table
 
@@ -40,8 +32,10 @@ from app.database import connect
 from app.lists import write_lists
 from app.population import Plan, generate_population
 from app.schema import migrate
+from scripts.bench.app_process import make_tokens, run_app
 from scripts.bench.asking import Asked, Effort, Turn, ask_app, ask_by_pgbench
-from scripts.bench.cpu import Clocks, find_postmaster
+from scripts.bench.bounds import Bound, print_bounds
+from scripts.bench.cpu import Clocks, postmaster_of
 from scripts.bench.measure import (
     add_common_arguments,
     clean_up_on_termination,
@@ -52,8 +46,6 @@ from scripts.bench.measure import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from asyncpg import Connection, Record
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,10 +58,6 @@ WEIGHTS = [-1.5, 2.0, 1.2, 0.7, 0.9, 0.5, 0.6, -0.4]
 LANGUAGE = "en"
 
 LAUNCHER = Path(__file__).with_name("serve_select_1.py")
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
-"""Nothing else of the environment reaches the app: no setting of the recommender, no proxy."""
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 
 SELECT_1 = "/api/select-1"
 RECOMMENDATIONS = "/api/recommendations"
@@ -120,56 +108,6 @@ STATEMENTS = """
     WHERE d.datname = current_database() AND s.query NOT LIKE '%bench.pg_stat_statements%'
     ORDER BY s.calls DESC, s.query
 """
-
-
-@dataclass(frozen=True)
-class Bound:
-    """What a figure has to be, or else this exits 1, and what it is meant to be."""
-
-    what: str
-    value: float | None
-    """None: it could not be measured here."""
-    required: float | None = None
-    aim: float | None = None
-    is_upper: bool = False
-    rounds: tuple[float, ...] = ()
-    """The figure of each round, where the value is their median."""
-
-    @property
-    def is_met(self) -> bool:
-        """Whether it is good enough."""
-        return self._reaches(self.required)
-
-    @property
-    def reaches_aim(self) -> bool:
-        """Whether it is as good as it is meant to be."""
-        return self._reaches(self.aim)
-
-    def _reaches(self, bound: float | None) -> bool:
-        if self.value is None or bound is None:
-            return True
-        return self.value <= bound if self.is_upper else self.value >= bound
-
-    def __str__(self) -> str:
-        value = "not measured here" if self.value is None else f"{self.value:.4g}"
-        direction = "at most" if self.is_upper else "at least"
-        wanted = [] if self.required is None else [f"must be {direction} {self.required:g}"]
-        wanted += [] if self.aim is None else [f"aim {self.aim:g}"]
-        rounds = f"; {min(self.rounds):.2f} - {max(self.rounds):.2f}" if self.rounds else ""
-        return f"{self.what}: {value} ({', '.join(wanted)}{rounds})"
-
-    def facts(self) -> dict[str, Any]:
-        """Give what a JSON report says of it."""
-        return {
-            "what": self.what,
-            "value": self.value,
-            "required": self.required,
-            "aim": self.aim,
-            "is_upper": self.is_upper,
-            "rounds": [round(value, 4) for value in self.rounds],
-            "is_met": self.is_met,
-            "reaches_aim": self.reaches_aim,
-        }
 
 
 @dataclass
@@ -294,10 +232,10 @@ async def _measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
     try:
         bench = await _build(url, connection, options)
         secret = secrets.token_urlsafe(48)
-        bench.tokens = _tokens(secret, (*bench.students, *bench.cold_students))
+        bench.tokens = make_tokens(secret, (*bench.students, *bench.cold_students))
         say("starting the app")
-        with _app(url, secret) as (process_id, bench.port):
-            bench.clocks = Clocks(process_id, await _postmaster(connection))
+        with run_app(url, secret, LAUNCHER, SELECT_1) as (process_id, bench.port):
+            bench.clocks = Clocks(process_id, await postmaster_of(connection))
             asked = bench.asked()
             await _warm_up(bench, asked)
             for turn in range(options.rounds):
@@ -370,66 +308,6 @@ async def _has_statements(connection: Connection[Record]) -> bool:
     else:
         say("statements are not counted: pg_stat_statements is not preloaded on that server")
     return bool(preloaded)
-
-
-async def _postmaster(connection: Connection[Record]) -> int | None:
-    row = await connection.fetchrow("SELECT pg_backend_pid(), current_database()::text")
-    assert row is not None
-    return find_postmaster(*row)
-
-
-def _tokens(secret: str, students: tuple[int, ...]) -> dict[int, str]:
-    expires = int(time.time()) + 86400
-    return {
-        user_id: jwt.encode({"sub": str(user_id), "exp": expires}, secret, algorithm="HS256")
-        for user_id in students
-    }
-
-
-@contextmanager
-def _app(url: str, secret: str) -> Iterator[tuple[int, int]]:
-    """Run the app in a process of its own; give its id and port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
-        "DATABASE_URL": url,
-        "SECRET_KEY": secret,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-    }
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, LAUNCHER, SELECT_1],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            if not _answers(process, f"http://127.0.0.1:{port}/readyz"):
-                log.seek(0)
-                text = log.read().decode(errors="replace")
-                raise UserError(f"the app did not get ready; its log ends with:\n{text[-3000:]}")
-            yield process.pid, port
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with opener.open(url, timeout=START_SECONDS):
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    return False
 
 
 async def _warm_up(bench: Bench, asked: dict[str, Asked]) -> None:
@@ -545,16 +423,7 @@ def _print_report(report: dict[str, Any]) -> None:
     out.print(f"shared buffers of recommendations: {'; '.join(buffers)}", soft_wrap=True)
     for line in machine_lines(report["machine"]):
         out.print(line, soft_wrap=True, markup=False)
-    for bound in report["bounds"]:
-        style = "red" if not bound["is_met"] else "green" if bound["reaches_aim"] else "yellow"
-        out.print(bound["text"], style=style, soft_wrap=True, markup=False)
-    missed = sum(not bound["is_met"] for bound in report["bounds"])
-    aims = sum(not bound["reaches_aim"] for bound in report["bounds"])
-    out.print(
-        f"{missed or 'no'} bound{'' if missed == 1 else 's'} missed,"
-        f" {aims or 'no'} aim{'' if aims == 1 else 's'} missed",
-        style="red" if missed else "green",
-    )
+    print_bounds(out, report["bounds"])
 
 
 def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
