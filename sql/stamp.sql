@@ -604,4 +604,4 @@ Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa180
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7ce7d543e91bc161f76ff856aaa97015e90ca031c700ab257a7b4a6171339ac6';
+3a2dc777b046487a743e0917b137b68ad770bf84a3bba841c07ca9c8a22067e9';

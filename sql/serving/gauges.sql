@@ -6,8 +6,26 @@ SELECT
     jsonb_build_object('job_type', j.job_type, 'status', j.status) AS labels,
     count(*)::double precision AS value,
     'Background jobs that wait, run or have failed, by type and status' AS help
-FROM public.background_jobs AS j
-WHERE j.status <> 'succeeded'
+FROM (
+    -- Apart, so that each reads an index of its own: those that succeeded are many.
+    SELECT
+        q.job_type,
+        q.status
+    FROM public.background_jobs AS q
+    WHERE q.status = 'queued'
+    UNION ALL
+    SELECT
+        r.job_type,
+        r.status
+    FROM public.background_jobs AS r
+    WHERE r.status = 'running'
+    UNION ALL
+    SELECT
+        f.job_type,
+        f.status
+    FROM public.background_jobs AS f
+    WHERE f.status = 'failed'
+) AS j
 GROUP BY j.job_type, j.status
 UNION ALL
 SELECT
