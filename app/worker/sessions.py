@@ -43,8 +43,8 @@ SELECT count(recommender.fail_job(
 FROM public.background_jobs AS j
 WHERE j.status = 'running' AND j.locked_by = $1
 """
-"""What a lane still holds when it has nothing to do with it any more. The attempt counts: a job that
-makes the server crash must not do so for ever."""
+"""What a lane still holds when it has nothing to do with it any more. The attempt counts: a job
+that makes the server crash must not do so for ever."""
 
 NOTICE_DEATH = "SET client_connection_check_interval = '1s'"
 """So that nothing goes on, and no lock is left, when the worker is killed in mid-statement."""
