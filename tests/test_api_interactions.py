@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.api_server import ANSWER_SECONDS, serve, token
+from tests.support.api_server import ANSWER_SECONDS, ROOT, serve, token
 from tests.support.http_load import wait_for
 from tests.support.site import (
     INTERACTIONS,
@@ -51,6 +53,7 @@ SELECT t.user_id, g.name, t.score FROM user_implicit_interest_tags AS t
 INNER JOIN tags AS g ON g.id = t.tag_id ORDER BY 1, 2
 """
 COUNT = "SELECT count(*) FROM event_interactions"
+LEARNING_TABLES = [f"user_implicit_interest_{kind}" for kind in ("tags", "categories", "cities")]
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +234,76 @@ def test_who_asks_comes_before_what_is_sent(site: Site, batch: bytes | list[Json
     assert_problem(site.post(batch, UNKNOWN), 401)
     assert_problem(site.post(batch, EVE), 403)
     assert rows(site) == []
+
+
+TELEMETRY_RIGHTS = [
+    *((table, right) for table in LEARNING_TABLES for right in ("SELECT", "INSERT", "UPDATE")),
+    *(("analytics_rate_limits", right) for right in ("SELECT", "INSERT", "UPDATE")),
+    *(("background_jobs", right) for right in ("SELECT", "INSERT", "UPDATE")),
+    *(("interaction_receipts", right) for right in ("SELECT", "INSERT")),
+    ("event_interactions", "INSERT"),
+    ("recommendation_lists", "SELECT"),
+]
+
+
+def test_the_rights_of_the_page_are_those_that_telemetry_needs(site: Site) -> None:
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    (grants,) = re.findall(r"```sql\n(CREATE ROLE eventrank_server .*?)```", page, re.DOTALL)
+    role = f"eventrank_{uuid4().hex[:12]}"
+    world = crowded_world(students=1)
+    world.recommend(ANA, ROCK, at=days(0))
+    site.write(world)
+    site.set(
+        recommendations_online_learning_enabled=True,
+        recommendations_realtime_refresh_enabled=True,
+        task_queue_enabled=True,
+    )
+    try:
+        site.execute(grants.replace("eventrank_server", role))
+    except asyncpg.InsufficientPrivilegeError:
+        pytest.skip("only a role that may create roles can try this")
+    try:
+        assert record_as(site, role) == 204
+        for table, right in TELEMETRY_RIGHTS:
+            site.execute(f"REVOKE {right} ON {table} FROM {role}")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                record_as(site, role)
+            site.execute(f"GRANT {right} ON {table} TO {role}")
+        assert record_as(site, role) == 204
+    finally:
+        site.execute(f"DROP OWNED BY {role}")
+        site.execute(f"DROP ROLE {role}")
+
+
+def record_as(site: Site, role: str) -> int:
+    """Record interactions, at last with a refresh that is asked for already and is due sooner."""
+    batch = [
+        click(client_id=str(uuid4())),
+        {"interaction_type": "search", "meta": {"tags": ["tag 1"], "category": "c", "city": "d"}},
+    ]
+
+    def record(user: int | None) -> int:
+        site.execute(f"SET ROLE {role}")
+        try:
+            return int(
+                site.value(
+                    "SELECT status FROM recommender.record_interactions($1, $2::jsonb, 'a')",
+                    user,
+                    json.dumps(batch),
+                )
+            )
+        finally:
+            site.execute("RESET ROLE")
+
+    age = "UPDATE recommendation_lists SET generated_at = $1"
+    try:
+        statuses = [record(user) for user in (ANA, None, ANA)]
+        site.execute(age, AS_OF + LAST_MONTH)
+        (status,) = {*statuses, record(ANA)}
+    finally:
+        site.execute("TRUNCATE background_jobs")
+        site.execute(age, AS_OF)
+    return status
 
 
 # What is wrong
