@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train serve demo test lint fmt check docs bench clean
+.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -57,6 +57,9 @@ serve: migrate ## Serve the HTTP API on HOST=127.0.0.1 PORT=8000, with the demo'
 	@SECRET_KEY="$${SECRET_KEY:-$$(cat .data/secret_key 2>/dev/null || true)}" \
 	  exec $(BIN)/python -m app
 
+worker: migrate ## Run background jobs, beside make serve: TASK_QUEUE_ENABLED=true
+	@TASK_QUEUE_ENABLED=true exec $(BIN)/python -m app.worker
+
 demo: setup ## From nothing to answers: database, population, training, lists, HTTP on 127.0.0.1:8000
 	@exec $(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
 
@@ -83,9 +86,11 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure the rescore and the HTTP server, small (minutes)
+bench: setup ## Measure rescore, HTTP server, ingest and click to list, small (minutes)
 	@$(BIN)/python scripts/bench/rescore.py
 	@$(BIN)/python scripts/bench/serve.py
+	@$(BIN)/python scripts/bench/ingest.py
+	@$(BIN)/python scripts/bench/click.py
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
@@ -19,8 +20,8 @@ from app.console import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 """Nothing else of the environment reaches the app: no setting of the recommender, no proxy."""
 START_SECONDS = 30.0
@@ -43,9 +44,9 @@ def make_tokens(secret: str, user_ids: Iterable[int]) -> dict[int, str]:
 
 @contextmanager
 def run_app(
-    url: str, secret: str, launcher: Path, *arguments: str, **settings: str
+    url: str, secret: str, *arguments: str | Path, **settings: str
 ) -> Iterator[tuple[int, int]]:
-    """Run the app by a launcher, with settings in its environment; give its id and port."""
+    """Run the app by Python's arguments, with settings in its environment; give its id, port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     environment = kept_environment() | {
@@ -56,7 +57,8 @@ def run_app(
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, launcher, *arguments],
+            [sys.executable, *arguments],
+            cwd=ROOT,
             env=environment | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,

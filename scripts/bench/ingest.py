@@ -33,9 +33,6 @@ from rich.table import Table
 from app.arguments import number, whole_number
 from app.console import UserError, console, run
 from app.database import connect
-from app.lists import write_lists
-from app.population import Plan, generate_population
-from app.schema import migrate
 from scripts.bench.app_process import make_tokens, run_app
 from scripts.bench.asking import Asked, Effort, Turn, ask_app
 from scripts.bench.bounds import Bound, print_bounds
@@ -49,6 +46,7 @@ from scripts.bench.measure import (
     throw_away_database,
 )
 from scripts.bench.plain_insert import PLAIN_INSERT
+from scripts.bench.telemetry import INTERACTIONS, SETTINGS, build_site, set_throttle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,26 +55,9 @@ if TYPE_CHECKING:
 
 ROWS_A_BATCH = 20
 BATCHES_A_STUDENT = 3
-TOP_N = 50
-MODEL = "bench"
-WEIGHTS = [-1.5, 2.0, 1.2, 0.7, 0.9, 0.5, 0.6, -0.4]
-"""In the order of recommender.feature_names(); of the size that training gives."""
 
 LAUNCHER = Path(__file__).with_name("serve_plain_insert.py")
-INTERACTIONS = "/api/analytics/interactions"
 PLAIN = "/api/plain-insert"
-SETTINGS = {
-    "TASK_QUEUE_ENABLED": "true",
-    "RECOMMENDATIONS_ONLINE_LEARNING_ENABLED": "true",
-    "RECOMMENDATIONS_REALTIME_REFRESH_ENABLED": "true",
-    # A student here sends in a second what a page sends in an hour.
-    "ANALYTICS_RATE_LIMIT": "1000000",
-}
-THROTTLE = """
-    INSERT INTO public.recommender_settings AS s (name, value, source)
-    VALUES ('recommendations_realtime_refresh_min_interval_seconds', $1, 'admin')
-    ON CONFLICT (name) DO UPDATE SET value = excluded.value
-"""
 FORGET_JOBS = "DELETE FROM public.background_jobs"
 STORED = "SELECT count(*) FROM public.event_interactions"
 RECORD = """
@@ -152,7 +133,7 @@ class Bench:
 
     async def send(self, path: str, *, with_ids: bool = False, throttle: int = 300) -> Turn:
         """Let the load generator send batches for a while; all of their rows must be there then."""
-        await self.connection.execute(THROTTLE, str(throttle))
+        await set_throttle(self.connection, throttle)
         await self.connection.execute(FORGET_JOBS)
         before = await self.connection.fetchval(STORED)
         requests = {
@@ -210,7 +191,7 @@ async def _measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
             for turn in range(options.rounds):
                 await _take_turns(asked, f"round {turn + 1} of {options.rounds}")
         say("without HTTP, in one session")
-        await connection.execute(THROTTLE, "300")
+        await set_throttle(connection, 300)
         alone = await _measure_alone(connection, bench.batches)
         facts = await machine_facts(connection)
     finally:
@@ -219,48 +200,12 @@ async def _measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _build(url: str, connection: Connection[Record], options: argparse.Namespace) -> Bench:
-    say("migrating")
-    await migrate(connection)
-    say(f"generating {options.students:,} students and {options.events:,} upcoming events")
-    as_of = datetime.now(UTC).replace(microsecond=0)
-    plan = Plan(
-        as_of=as_of,
-        shape="lively",
-        students=options.students,
-        upcoming_events=options.events,
-        past_events=min(options.events, 2000),
-        organizers=max(6, options.events // 12),
-        tags=500,
-        categories=16,
-        cities=8,
-        days=90,
-        interactions_per_student=60.0,
-        experiment_percent=50,
-        zipf=1.0,
-        seed=options.seed,
-    )
-    await generate_population(connection, plan)
-    await connection.execute("VACUUM (ANALYZE)")
-    await connection.fetchval(
-        "SELECT recommender.store_model($1, recommender.feature_names(), $2, '{}')", MODEL, WEIGHTS
-    )
-    say(f"writing lists of {TOP_N}")
-    await write_lists(lambda: connect(url), top_n=TOP_N, as_of=None, jobs=2)
-    await connection.execute("VACUUM (ANALYZE)")
-    students = [
-        row[0]
-        for row in await connection.fetch(
-            "SELECT s.user_id FROM recommender.source_students AS s"
-            " INNER JOIN recommender.source_users AS u ON u.user_id = s.user_id"
-            " WHERE u.is_active ORDER BY s.user_id"
-        )
-    ]
+    students = await build_site(url, connection, options)
     words = await connection.fetchrow(WORDS)
     assert words is not None
-    batches = list(_make_batches(students * BATCHES_A_STUDENT, words, options.seed))
     return Bench(
         connection,
-        batches,
+        list(_make_batches(students * BATCHES_A_STUDENT, words, options.seed)),
         Effort(options.concurrency, options.warm_seconds, options.seconds, options.seed),
     )
 
