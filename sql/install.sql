@@ -30,6 +30,7 @@
 \ir feature/decayed_score.sql
 \ir feature/popularity.sql
 \ir feature/days_until.sql
+\ir feature/_days_until_epoch.sql
 \ir feature/event_attributes.sql
 \ir feature/event_seats.sql
 \ir feature/event_features.sql
@@ -43,6 +44,7 @@
 \ir feature/event_attributes_snapshot.sql
 \ir feature/user_attribute_sources_snapshot.sql
 \ir feature/user_attributes_snapshot.sql
+\ir feature/upcoming_attributes_snapshot.sql
 \ir feature/snapshot_moment.sql
 \ir feature/refresh_features.sql
 \ir training/training_hash.sql
@@ -74,6 +76,8 @@
 \ir scoring/activate_model.sql
 \ir training/store_model.sql
 \ir scoring/_validate_top_n.sql
+\ir scoring/_has_fresh_twins.sql
+\ir scoring/_candidate_events.sql
 \ir scoring/rank_events.sql
 \ir scoring/refuse_newer_lists.sql
 \ir scoring/score_user.sql

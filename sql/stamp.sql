@@ -22,6 +22,19 @@ FROM (
         ARRAY['boolean'],
         'sql/training/_build_training_features.sql'
     ),
+    (
+        'function',
+        '_candidate_events',
+        ARRAY[
+            'timestamptz',
+            'double precision',
+            'boolean',
+            'double precision',
+            'double precision',
+            'double precision'
+        ],
+        'sql/scoring/_candidate_events.sql'
+    ),
     ('function', '_check_job', ARRAY['text', 'jsonb'], 'sql/job/_check_job.sql'),
     (
         'function',
@@ -44,6 +57,12 @@ FROM (
         '_create_interaction_partition',
         ARRAY['text', 'date'],
         'sql/feedback/_create_interaction_partition.sql'
+    ),
+    (
+        'function',
+        '_days_until_epoch',
+        ARRAY['double precision', 'double precision'],
+        'sql/feature/_days_until_epoch.sql'
     ),
     (
         'function',
@@ -77,6 +96,12 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_find_old_rows.sql'
     ),
+    (
+        'function',
+        '_has_fresh_twins',
+        ARRAY['timestamptz', 'public.recommender_models'],
+        'sql/scoring/_has_fresh_twins.sql'
+    ),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
     ('function', '_home_city', ARRAY['integer', 'text'], 'sql/serving/_home_city.sql'),
     ('function', '_interaction_faults', ARRAY['jsonb'], 'sql/feedback/_interaction_faults.sql'),
@@ -98,7 +123,7 @@ FROM (
     (
         'function',
         '_keep_retention_history',
-        ARRAY['regclass', 'tid[]', 'bigint', 'xid'],
+        ARRAY['regclass', 'tid[]', 'xid'],
         'sql/feedback/_keep_retention_history.sql'
     ),
     ('function', '_keeping_rank', ARRAY['text', 'jsonb'], 'sql/feedback/_keeping_rank.sql'),
@@ -512,6 +537,12 @@ FROM (
     ),
     (
         'index',
+        'upcoming_attributes_snapshot_key',
+        NULL::text[],
+        'sql/feature/upcoming_attributes_snapshot.sql'
+    ),
+    (
+        'index',
         'user_attribute_sources_snapshot_user_idx',
         NULL::text[],
         'sql/feature/user_attribute_sources_snapshot.sql'
@@ -521,6 +552,12 @@ FROM (
         'event_attributes_snapshot',
         NULL::text[],
         'sql/feature/event_attributes_snapshot.sql'
+    ),
+    (
+        'materialized view',
+        'upcoming_attributes_snapshot',
+        NULL::text[],
+        'sql/feature/upcoming_attributes_snapshot.sql'
     ),
     (
         'materialized view',
@@ -602,6 +639,10 @@ COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
 Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
 
+COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
+'event_attributes of the events that were published, known and not started at recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_features().
+Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a10';
+
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-3a2dc777b046487a743e0917b137b68ad770bf84a3bba841c07ca9c8a22067e9';
+ce684b6b770ce12241eb1c24f07b2394d297b512093c0502b5e28482c853bc5a';

@@ -223,12 +223,60 @@ def test_features_of_one_event_do_not_read_the_other_events(planner: Planner) ->
     assert read_whole & STUDENT_SIDE <= {"users"}
 
 
+FIND_LIST = "WITH candidates"
+FORGET_TWINS = "UPDATE recommender_snapshot SET refreshed_at = refreshed_at - interval '1 day'"
+
+
+@pytest.fixture
+def stale(planner: Planner) -> Iterator[None]:
+    """Let the twins be of yesterday."""
+    planner.run(planner.connection.execute(FORGET_TWINS))
+    yield
+    planner.run(planner.connection.execute("SELECT recommender.refresh_features()"))
+
+
+def executed(plan: Node, relation: str) -> list[Node]:
+    return [node for node in walk(plan) if node.get("Relation Name") == relation]
+
+
 def test_one_students_list_reads_no_other_students_rows(explainer: Planner) -> None:
     plans = explainer.nested_plans("SELECT recommender.score_user(100, 20)")
-    matches = only(plans, "WITH matches")
-    assert set(explainer.read_whole(matches)) & (STUDENT_SIDE | {"registrations"}) == set()
+    listed = only(plans, FIND_LIST)
+    read_whole = set(explainer.read_whole(listed))
+    assert read_whole & (STUDENT_SIDE | {"registrations", "event_tags"}) == set()
     for plan in plans.values():
-        assert set(explainer.read_whole(plan)) & (STUDENT_SIDE | LISTS) == set()
+        assert set(explainer.read_whole(plan)) & (STUDENT_SIDE | LISTS | TWINS) == set()
+
+
+def test_one_students_list_reads_the_attributes_of_events_by_the_index_of_the_twin(
+    explainer: Planner,
+) -> None:
+    plans = explainer.nested_plans("SELECT recommender.score_user(100, 20)")
+    reads = executed(only(plans, FIND_LIST), "upcoming_attributes_snapshot")
+    # Popularity of all, and the attributes the student has; neither is a scan of the whole.
+    assert {node["Alias"][0] for node in reads} == {"t", "s"}
+    assert {node["Node Type"] for node in reads} <= {
+        "Index Only Scan", "Index Scan", "Bitmap Heap Scan",
+    }  # fmt: skip
+
+
+def test_no_join_of_one_students_list_is_a_loop_over_all_events(explainer: Planner) -> None:
+    listed = only(explainer.nested_plans("SELECT recommender.score_user(100, 20)"), FIND_LIST)
+    full = [node for node in walk(listed) if node.get("Join Type") == "Full"]
+    assert [node["Node Type"] for node in full] in (["Hash Join"], ["Merge Join"])
+    # The list is sorted before its events are looked up, so that the rest is not.
+    (ranked,) = [node for node in walk(listed) if node.get("Subplan Name") == "CTE ranked"]
+    assert ranked["Node Type"] == "Limit"
+    assert {node["Node Type"] for node in ranked["Plans"]} == {"Nested Loop"}
+
+
+@pytest.mark.usefixtures("stale")
+def test_without_fresh_twins_one_students_list_still_reads_no_other_students_rows(
+    explainer: Planner,
+) -> None:
+    plans = explainer.nested_plans("SELECT recommender.score_user(100, 20)")
+    listed = only(plans, FIND_LIST)
+    assert set(explainer.read_whole(listed)) & (STUDENT_SIDE | {"registrations"}) == set()
 
 
 def test_a_batch_reads_its_own_students_and_postings_from_the_index_alone(

@@ -1,4 +1,8 @@
--- One student's best events, from the plain views: what was committed a moment ago counts.
+-- One student's best events: what the student did and what was committed a moment ago counts.
+--
+-- The student's side is read from the plain views. The event's side is read from its twin while
+-- that is fresh; events the twin does not have yet are read from the plain view. Whatever it says,
+-- the list holds what recommender.eligible_events has now.
 --
 -- plpgsql with one generic plan: planning this join costs more than running it.
 
@@ -11,14 +15,14 @@ SET jit = 'off'
 AS $$
 DECLARE
     v_as_of timestamptz := recommender.as_of();
+    v_as_of_epoch double precision := date_part('epoch', v_as_of);
     v_model public.recommender_models := recommender.current_model();
+    v_is_fresh boolean := recommender._has_fresh_twins(v_as_of, v_model);
+    v_language text;
+    v_templates recommender.reason_templates;
     v_bias_weight double precision := recommender.model_weight(v_model, 'bias');
     v_popularity_weight double precision := recommender.model_weight(v_model, 'popularity');
     v_days_until_weight double precision := recommender.model_weight(v_model, 'days_until');
-    v_language text;
-    v_templates recommender.reason_templates;
-    v_event_ids integer[];
-    v_bases double precision[];
 BEGIN
     PERFORM recommender._validate_top_n(p_top_n);
     SELECT s.language INTO v_language
@@ -32,83 +36,125 @@ BEGIN
 
     v_templates := recommender.templates_for(v_language);
 
-    SELECT
-        array_agg(e.event_id ORDER BY e.event_id),
-        array_agg(recommender.base_logit(
-            v_bias_weight, v_popularity_weight, v_days_until_weight,
-            e.seats_taken, e.start_time, v_as_of
-        ) ORDER BY e.event_id)
-    INTO v_event_ids, v_bases
-    FROM recommender.eligible_events AS e
-    WHERE e.event_id NOT IN (
-        SELECT r.event_id FROM recommender.source_registrations AS r
-        WHERE r.user_id = p_user_id
-    );
-
-    -- The events as an array reach the base tables through the GROUP BY of event_attributes.
     RETURN QUERY
-    WITH matches AS MATERIALIZED (
+    WITH candidates AS MATERIALIZED (
         SELECT
-            ea.event_id,
-            ea.feature,
-            ea.attribute,
+            c.event_id,
+            c.base,
+            c.is_live
+        FROM recommender._candidate_events(
+            v_as_of, v_as_of_epoch, v_is_fresh,
+            v_bias_weight, v_popularity_weight, v_days_until_weight
+        ) AS c
+    ),
+
+    -- Numbered in the order in which a reason names them.
+    profile AS MATERIALIZED (
+        SELECT
+            row_number() OVER (ORDER BY ua.weight DESC, ua.attribute COLLATE "C") AS attribute_no,
+            ua.feature,
+            ua.attribute,
             ua.weight,
-            ua.weight * ea.value * recommender.model_weight(v_model, ea.feature) AS contribution
+            ua.weight * recommender.model_weight(v_model, ua.feature) AS contribution
         FROM recommender.user_attributes AS ua
-        INNER JOIN recommender.event_attributes AS ea
-            ON ea.feature = ua.feature AND ea.attribute = ua.attribute
-        WHERE ua.user_id = p_user_id AND ua.weight > 0 AND ea.event_id = ANY (v_event_ids)
+        WHERE ua.user_id = p_user_id AND ua.weight > 0
     ),
 
-    -- Added up, not joined: whatever the estimates, this is one hash of the events.
-    logits AS (
+    matches AS MATERIALIZED (
         SELECT
-            x.event_id,
-            sum(x.term) AS logit
-        FROM (
-            SELECT c.event_id, c.base AS term
-            FROM unnest(v_event_ids, v_bases) AS c (event_id, base)
-            UNION ALL
-            SELECT m.event_id, m.contribution AS term
-            FROM matches AS m
-        ) AS x
-        GROUP BY x.event_id
+            t.event_id,
+            u.attribute_no,
+            u.contribution * t.value AS contribution
+        FROM profile AS u
+        CROSS JOIN LATERAL (
+            SELECT
+                s.event_id,
+                s.value
+            FROM recommender.upcoming_attributes_snapshot AS s
+            WHERE s.attribute = u.attribute AND s.feature = u.feature AND v_is_fresh
+            OFFSET 0
+        ) AS t
+        UNION ALL
+        SELECT
+            a.event_id,
+            u.attribute_no,
+            u.contribution * a.value AS contribution
+        FROM profile AS u
+        INNER JOIN recommender.event_attributes AS a
+            ON a.feature = u.feature AND a.attribute = u.attribute
+        -- As an array they reach the base tables through the GROUP BY of event_attributes.
+        WHERE a.event_id = ANY (ARRAY(SELECT c.event_id FROM candidates AS c WHERE c.is_live))
     ),
 
-    ranked AS (
+    shared AS (
         SELECT
-            row_number() OVER (
-                ORDER BY recommender.sort_key(l.logit) DESC, l.event_id
-            )::integer AS rank,
-            l.event_id,
-            recommender.sigmoid(l.logit) AS score
-        FROM logits AS l
-        ORDER BY 1
+            m.event_id,
+            sum(m.contribution) AS contribution
+        FROM matches AS m
+        GROUP BY m.event_id
+    ),
+
+    -- A full join is hashed or merged: whatever the estimates, it is no loop in a loop. Matches
+    -- that are no candidates (any more) have neither id nor logit.
+    ordered AS (
+        SELECT
+            c.event_id,
+            c.base + coalesce(s.contribution, 0) AS logit,
+            recommender.sort_key(c.base + coalesce(s.contribution, 0)) AS sort_key
+        FROM candidates AS c
+        FULL JOIN shared AS s ON s.event_id = c.event_id
+        ORDER BY sort_key DESC NULLS LAST, c.event_id
+        OFFSET 0
+    ),
+
+    -- Looked up one after the other, until there are enough.
+    ranked AS MATERIALIZED (
+        SELECT
+            o.event_id,
+            o.logit,
+            o.sort_key
+        FROM ordered AS o
+        CROSS JOIN LATERAL (
+            SELECT
+            FROM recommender.eligible_events AS e
+            WHERE
+                e.event_id = o.event_id
+                AND e.event_id NOT IN (
+                    SELECT r.event_id
+                    FROM recommender.source_registrations AS r
+                    WHERE r.user_id = p_user_id
+                )
+            OFFSET 0
+        ) AS e
+        ORDER BY o.sort_key DESC NULLS LAST, o.event_id
         LIMIT p_top_n
     ),
 
     reasons AS (
         SELECT
-            x.event_id,
-            (array_agg(x.attribute ORDER BY x.weight DESC, x.attribute COLLATE "C")
-                FILTER (WHERE x.feature = 'overlap_interest_ratio')
+            m.event_id,
+            (array_agg(u.attribute ORDER BY u.attribute_no)
+                FILTER (WHERE u.feature = 'overlap_interest_ratio')
             )[1:3] AS interests,
-            bool_or(x.feature = 'same_city' AND x.weight >= 0.5) AS is_near
-        FROM matches AS x
-        WHERE x.event_id IN (SELECT k.event_id FROM ranked AS k)
-        GROUP BY x.event_id
+            bool_or(u.feature = 'same_city' AND u.weight >= 0.5) AS is_near
+        FROM matches AS m
+        INNER JOIN profile AS u ON u.attribute_no = m.attribute_no
+        WHERE
+            u.feature IN ('overlap_interest_ratio', 'same_city')
+            AND m.event_id IN (SELECT k.event_id FROM ranked AS k)
+        GROUP BY m.event_id
     )
 
     SELECT
-        k.rank,
+        row_number() OVER (ORDER BY k.sort_key DESC, k.event_id)::integer AS rank,
         k.event_id,
-        k.score,
+        recommender.sigmoid(k.logit),
         recommender.reason_text(v_templates, w.interests, w.is_near)
     FROM ranked AS k
     LEFT JOIN reasons AS w ON w.event_id = k.event_id
-    ORDER BY k.rank;
+    ORDER BY rank;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.rank_events(integer, integer) IS
-'One student''s top_n eligible events at recommender.as_of() under recommender.current_model(): rank from 1, score = sigmoid(logit), reason in the student''s language. Writes nothing. Raises ER003, ER010 to ER012, and ER020 for somebody who is not a student.';
+'One student''s top_n eligible events at recommender.as_of() under recommender.current_model(): rank from 1, score = sigmoid(logit), reason in the student''s language. Attributes and popularity of events are those of the twins while these are at most 10 minutes old. Writes nothing. Raises ER003, ER010 to ER012, and ER020 for somebody who is not a student.';

@@ -58,4 +58,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.score_user(integer, integer, boolean) IS
-'Writes one student''s list at recommender.as_of() from the plain views, in the caller''s transaction: readers see the old list or the new one. Returns the number of events in it. A list of a later moment is not replaced (ER030) unless p_overwrite. Raises as recommender.rank_events.';
+'Writes one student''s list as recommender.rank_events ranks it at recommender.as_of(), in the caller''s transaction: readers see the old list or the new one. Returns the number of events in it. A list of a later moment is not replaced (ER030) unless p_overwrite. Raises as recommender.rank_events.';
