@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.console import UsageError
 from app.database import connect
 from app.schema import migrate
 from app.settings import FOR_ONE_COMMAND, settings_model
 from app.worker.lanes import Bell
 from app.worker.pace import Pace
-from app.worker.settings import WorkerSettings
+from app.worker.settings import WorkerSettings, read_worker_settings
 from tests.support.api_server import ROOT
 from tests.support.http_load import wait_for
 from tests.support.server import own_server
@@ -649,15 +650,25 @@ def refused(tmp_path: Path, url: str, **environment: str) -> tuple[int, str]:
     [
         ("DATABASE_URL", "mysql://somebody:a-password-nobody-should-see@localhost/x"),
         ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_CONCURRENCY", "2.0"),
         ("WORKER_CONCURRENCY", "many"),
         ("LOG_LEVEL", "loud"),
-        ("TASK_QUEUE_POLL_INTERVAL_SECONDS", "-1"),
-        ("TASK_QUEUE_ENABLED", "perhaps"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_the_variables_name(
-    tmp_path: Path, variable: str, value: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=variable) as refusal:
+        read_worker_settings()
+    assert "a-password-nobody-should-see" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("WORKER_CONCURRENCY", "65"), ("TASK_QUEUE_POLL_INTERVAL_SECONDS", "-1")],
+)
+def test_a_wrong_setting_ends_the_process_with_2(tmp_path: Path, variable: str, value: str) -> None:
     code, line = refused(tmp_path, NOWHERE, **{variable: value})
     assert code == 2
     assert variable in line
