@@ -90,7 +90,7 @@ bench: setup ## Measure rescore, HTTP server, ingest and click to list, small (m
 	@$(BIN)/python scripts/bench/rescore.py
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
-	@$(BIN)/python scripts/bench/click.py
+	@$(BIN)/python scripts/bench/click_to_list.py
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi
