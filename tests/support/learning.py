@@ -27,6 +27,8 @@ DELTAS = {"click": 1.0, "view": 0.6, "share": 1.3, "favorite": 2.0, "register": 
 FOR_A_NAME = 0.2
 LONGEST_NAME = 100
 """Ours: what is longer names no category and no city."""
+LAST_HALVING = 300
+"""Ours: after so many nothing is left, not even of an infinite score."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class Learner:
             return 0
         age = max(0.0, (at - seen).total_seconds() / 3600)
         halvings = age / self.settings.half_life_hours
+        if halvings >= LAST_HALVING:
+            return 0
         return min(self.settings.cap, score * math.pow(0.5, halvings))
 
     def _event_tags(self, event_id: int) -> dict[str, int]:
