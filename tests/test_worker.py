@@ -22,7 +22,10 @@ from app.schema import migrate
 from app.settings import FOR_ONE_COMMAND, settings_model
 from app.worker.lanes import Bell
 from app.worker.pace import Pace
+from app.worker.sessions import Session
 from app.worker.settings import WorkerSettings, read_worker_settings
+from app.worker.watch import Watch
+from app.worker.worker import Worker
 from tests.support.api_server import ROOT
 from tests.support.http_load import wait_for
 from tests.support.server import own_server
@@ -492,6 +495,9 @@ def test_a_worker_that_stops_hands_back_its_training(queue: Queue, number: signa
             job = queue.enqueue(RECOMPUTE, {})
             queue.wait_until_locked()
             processes = stopped.trainings()
+            for pid in processes:
+                # As from a supervisor that signals all it started: that is for the worker to heed.
+                os.kill(pid, number)
             stopped.signal(number)
             assert stopped.wait() == 0
             assert not any(is_alive(pid) for pid in processes)
@@ -575,6 +581,53 @@ def test_it_hears_again_after_the_connection_that_listens_was_lost(queue: Queue)
         queue.execute("SELECT pg_terminate_backend($1, 10000)", lost)
         wait_for(lambda: queue.value(LISTENING) not in {None, lost}, lambda: "nobody listens")
         queue.wait_for_job(queue.refresh(STUDENTS[0]))
+
+
+def test_a_database_that_falls_silent_costs_the_lanes_their_connections(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.write(small_world())
+    monkeypatch.setattr("app.worker.watch.SILENCE_SECONDS", 0.2)
+
+    async def hear_nothing() -> None:
+        worker = Worker("a worker", queue.url)
+        session = Session(worker, "a lane")
+        silent = asyncio.Event()
+
+        def abort() -> None:
+            session.abort()
+            silent.set()
+
+        bells = {name: Bell() for name in ("refresh", "batch", "training")}
+        parts = [
+            asyncio.create_task(session.ask("SELECT pg_sleep(3600)::text")),
+            asyncio.create_task(Watch(worker, bells, abort).run()),
+        ]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await silent.wait()
+                # The lane's statement is sent anew, through another connection.
+                while not worker.troubles.has("a worker/a lane") or not session.is_busy:
+                    await asyncio.sleep(0.01)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+            await session.close()
+
+    with queue.holding("LOCK TABLE recommender_settings IN ACCESS EXCLUSIVE MODE"):
+        queue.run(hear_nothing())
+
+
+def test_jobs_are_run_after_the_logic_was_applied_again(queue: Queue) -> None:
+    queue.write(small_world())
+    with working(queue.url, **NOT_POLLING) as worker:
+        for _ in range(2):
+            queue.wait_for_job(queue.refresh(STUDENTS[0]))
+            queue.wait_for_job(queue.enqueue(RECOMPUTE, {}))
+            queue.run(migrate(queue.connection, force=True))
+        queue.wait_for_job(queue.refresh(STUDENTS[0]))
+        assert " failed" not in worker.log()
 
 
 def test_a_worker_outlives_restarts_of_its_database_and_says_so_once(run: Run) -> None:

@@ -39,6 +39,10 @@ class TroubleLog:
             self._told.add(message)
             logger.warning("trying again: %s", message)
 
+    def has(self, lane: str) -> bool:
+        """Say whether a lane is in trouble."""
+        return lane in self._troubled
+
     def over(self, lane: str) -> None:
         """Note that a lane got its answer."""
         if lane in self._troubled:
