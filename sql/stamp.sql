@@ -98,9 +98,9 @@ FROM (
     ),
     (
         'function',
-        '_has_fresh_twins',
-        ARRAY['timestamptz', 'public.recommender_models'],
-        'sql/scoring/_has_fresh_twins.sql'
+        '_has_fresh_upcoming',
+        ARRAY['timestamptz', 'interval'],
+        'sql/scoring/_has_fresh_upcoming.sql'
     ),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
     ('function', '_home_city', ARRAY['integer', 'text'], 'sql/serving/_home_city.sql'),
@@ -123,7 +123,7 @@ FROM (
     (
         'function',
         '_keep_retention_history',
-        ARRAY['regclass', 'tid[]', 'xid'],
+        ARRAY['regclass', 'tid[]', 'bigint', 'xid'],
         'sql/feedback/_keep_retention_history.sql'
     ),
     ('function', '_keeping_rank', ARRAY['text', 'jsonb'], 'sql/feedback/_keeping_rank.sql'),
@@ -204,6 +204,7 @@ FROM (
         'sql/serving/_reason_near.sql'
     ),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
+    ('function', '_refresh_student', ARRAY['integer', 'integer'], 'sql/job/_refresh_student.sql'),
     (
         'function',
         '_refuse_account',
@@ -475,6 +476,12 @@ FROM (
     ('function', 'refresh_features', ARRAY[]::text[], 'sql/feature/refresh_features.sql'),
     (
         'function',
+        'refresh_upcoming_events',
+        ARRAY[]::text[],
+        'sql/feature/refresh_upcoming_events.sql'
+    ),
+    (
+        'function',
         'refuse_newer_lists',
         ARRAY['timestamptz', 'integer'],
         'sql/scoring/refuse_newer_lists.sql'
@@ -640,9 +647,9 @@ COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
-'event_attributes of the events that were published, known and not started at recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_features().
+'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
 Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a10';
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ce684b6b770ce12241eb1c24f07b2394d297b512093c0502b5e28482c853bc5a';
+d5476a3a4cb605b2a1868cf0ee1430119a61400d1b74f1071a633b13f94ff743';

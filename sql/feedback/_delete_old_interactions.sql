@@ -1,4 +1,7 @@
 -- Deletes one batch of old rows of a table, keeping what history needs of them.
+--
+-- The rows are known by their place: the planner takes ten thousand of those for more than reading
+-- the table from end to end, which it would do anew for each batch.
 
 CREATE OR REPLACE FUNCTION recommender._delete_old_interactions(
     p_table regclass, p_cutoff timestamptz, p_page bigint
@@ -6,6 +9,7 @@ CREATE OR REPLACE FUNCTION recommender._delete_old_interactions(
 RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
+SET enable_seqscan = off
 AS $$
 DECLARE
     v_rows tid[];
@@ -16,7 +20,7 @@ BEGIN
     SELECT f.old_rows, f.next_page INTO v_rows, v_page
     FROM recommender._find_old_rows(p_table, p_cutoff, p_page) AS f;
     IF cardinality(v_rows) > 0 THEN
-        v_kept := recommender._keep_retention_history(p_table, v_rows, NULL);
+        v_kept := recommender._keep_retention_history(p_table, v_rows, NULL, NULL);
         EXECUTE format(
             'DELETE FROM ONLY %s AS i WHERE i.ctid = ANY ($1) AND i.occurred_at < $2', p_table
         ) USING v_rows, p_cutoff;

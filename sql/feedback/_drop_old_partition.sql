@@ -20,7 +20,7 @@ BEGIN
     ) THEN
         RETURN '{}';
     END IF;
-    v_kept := recommender._keep_retention_history(p_table, NULL, p_since);
+    v_kept := recommender._keep_retention_history(p_table, NULL, NULL, p_since);
     EXECUTE format('SELECT count(*) FROM ONLY %s', p_table) INTO v_removed;
     EXECUTE format('DROP TABLE %s', p_table);
     RETURN jsonb_build_object(

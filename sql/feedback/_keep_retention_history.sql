@@ -4,7 +4,7 @@
 -- Pairs are written in the order of their key, users and events locked before the rows are touched.
 
 CREATE OR REPLACE FUNCTION recommender._keep_retention_history(
-    p_table regclass, p_rows tid[], p_since xid
+    p_table regclass, p_rows tid[], p_page bigint, p_since xid
 )
 RETURNS bigint
 LANGUAGE plpgsql
@@ -75,14 +75,15 @@ BEGIN
         p_table,
         CASE
             WHEN p_rows IS NOT NULL THEN 'i.ctid = ANY ($1)'
-            WHEN p_since IS NOT NULL THEN 'age(i.xmin) <= age($2)'
-            ELSE 'true'
+            WHEN p_page IS NOT NULL THEN 'i.ctid >= $2 AND i.ctid < $3'
+            ELSE 'age(i.xmin) <= age($4)'
         END
-    ) USING p_rows, p_since;
+    ) USING
+        p_rows, format('(%s,0)', p_page)::tid, format('(%s,0)', p_page + 2048)::tid, p_since;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN v_count;
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._keep_retention_history(regclass, tid[], xid) IS
-'Merges into interaction_history, for each (user, event) that exists, an unregister if there is any, else the strongest training signal, the earliest of equals. Of a table it reads the rows p_rows, or those that transactions from p_since on wrote, or (both NULL) all, and returns how many pairs it added or changed.';
+COMMENT ON FUNCTION recommender._keep_retention_history(regclass, tid[], bigint, xid) IS
+'Merges into interaction_history, for each (user, event) that exists, an unregister if there is any, else the strongest training signal, the earliest of equals. Of a table it reads the rows p_rows, else the 2,048 pages (16 MB) from p_page on, else what transactions from p_since on wrote, and returns how many pairs it added or changed.';

@@ -40,9 +40,11 @@ BEGIN
             'too many rows to move while others wait; create_interaction_partitions moves them'
         ) || jsonb_build_object('passed_month', v_month);
     END IF;
+    -- All of them need the same lock.
     IF (p_progress ->> 'tries')::integer >= 5 THEN
-        RETURN recommender._skip_in_retention(p_progress, to_char(v_month, 'YYYY-MM'), 'busy')
-            || jsonb_build_object('passed_month', v_month);
+        RETURN recommender._skip_in_retention(
+            p_progress, 'partitions from ' || to_char(v_month, 'YYYY-MM') || ' on', 'busy'
+        ) || '{"stage": "interactions"}';
     END IF;
     RETURN recommender._add_retention_counts(
         p_progress || jsonb_build_object('passed_month', v_month),
@@ -54,4 +56,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._make_retention_partition(jsonb) IS
-'Makes the first missing partition from the month of as_of to three months later, or passes on to the next stage. A month of which the default partition holds more than 100,000 rows is left there.';
+'Makes the first missing partition from the month of as_of to three months later, or passes on to the next stage. After five tries it leaves them for the next run. A month of which the default partition holds more than 100,000 rows is left there.';

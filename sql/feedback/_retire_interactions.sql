@@ -14,7 +14,7 @@ DECLARE
     v_at jsonb := coalesce(p_progress -> 'at', '{"table_id": 0}');
     v_table record;
     v_next jsonb;
-    v_horizon xid;
+    v_read_page bigint;
     v_counts jsonb;
 BEGIN
     SELECT t.table_id, t.table_id::regclass AS table_name, t.is_month INTO v_table
@@ -46,9 +46,12 @@ BEGIN
             v_next := v_at || jsonb_build_object('page', v_counts -> 'page');
         END IF;
         v_counts := v_counts - 'page';
-    ELSIF v_at ? 'horizon' THEN
-        v_horizon := (v_at ->> 'horizon')::xid;
-        v_counts := recommender._drop_old_partition(v_table.table_name, v_cutoff, v_horizon);
+    ELSIF (v_at ->> 'read_page')::bigint * current_setting('block_size')::bigint
+        >= pg_relation_size(v_table.table_id)
+    THEN
+        v_counts := recommender._drop_old_partition(
+            v_table.table_name, v_cutoff, (v_at ->> 'horizon')::xid
+        );
         IF v_counts IS NULL THEN
             RETURN recommender._skip_in_retention(
                 p_progress, v_table.table_name::text,
@@ -56,11 +59,17 @@ BEGIN
             ) || jsonb_build_object('at', v_at || '{"page": 0}');
         END IF;
     ELSE
-        v_horizon := pg_snapshot_xmin(pg_current_snapshot())::xid;
+        IF NOT v_at ? 'horizon' THEN
+            v_at := v_at || jsonb_build_object(
+                'horizon', pg_snapshot_xmin(pg_current_snapshot())::xid::text, 'read_page', 0
+            );
+        END IF;
+        v_read_page := (v_at ->> 'read_page')::bigint;
         v_counts := jsonb_build_object(
-            'rows_kept', recommender._keep_retention_history(v_table.table_name, NULL, NULL)
+            'rows_kept',
+            recommender._keep_retention_history(v_table.table_name, NULL, v_read_page, NULL)
         );
-        v_next := v_at || jsonb_build_object('horizon', v_horizon::text);
+        v_next := v_at || jsonb_build_object('read_page', v_read_page + 2048);
     END IF;
     RETURN recommender._add_retention_counts(
         p_progress || jsonb_build_object('at', v_next), v_counts
@@ -69,4 +78,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._retire_interactions(jsonb) IS
-'Keeps the history of one partition, drops one, or deletes about 10,000 rows before the cutoff, or passes on to the next stage. at in the progress says where it is: table_id, horizon (the transaction from which on rows are new since the history was kept) and page (deleted up to there).';
+'Keeps the history of 16 MB of a partition, drops one, or deletes about 10,000 rows before the cutoff, or passes on to the next stage. at in the progress says where it is: table_id, horizon (what transactions from there on wrote may not have been read), read_page (history is kept up to there) and page (deleted up to there).';
