@@ -627,6 +627,33 @@ def features(event: int) -> list[tuple[str, str, float]]:
     ]
 
 
+def test_a_batch_whose_connection_broke_is_for_the_client_to_send_again(site: Site) -> None:
+    sessions = """
+    SELECT a.pid FROM pg_stat_activity AS a
+    WHERE
+        a.datname = current_database()
+        AND a.application_name = 'eventrank server'
+        AND a.wait_event_type = 'Lock'
+    """
+    with ThreadPoolExecutor(1) as pool:
+        site.execute("BEGIN; LOCK TABLE event_interactions IN EXCLUSIVE MODE")
+        try:
+            posting = pool.submit(site.post, [click()], ANA)
+            wait_for(
+                lambda: posting.done() or site.value(sessions) is not None,
+                lambda: "the batch did not come to the lock",
+            )
+            site.execute("SELECT pg_terminate_backend($1)", site.value(sessions))
+        finally:
+            # Nothing would hinder a second try now.
+            site.execute("ROLLBACK")
+        answer = posting.result()
+    assert_problem(answer, 503)
+    assert answer.headers["retry-after"]
+    assert rows(site) == rows(site, LEARNED) == []
+    assert taken(site.post([click()], ANA)) == (1, 0, 0)
+
+
 def crowded_world(students: int) -> World:
     """Students, then an organizer, and events of one to three tags, some without a city."""
     world = World()

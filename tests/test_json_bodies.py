@@ -117,6 +117,7 @@ def test_places_outside_of_interactions_are_named_too() -> None:
     assert place(batch(GOOD, "[{'x': 1}]"))[:2] == (1, None)
     assert place(batch(GOOD, '[{"x": NaN}]'))[:2] == (1, None)
     assert place(batch(GOOD, r'{"\u0000": 1}'))[:2] == (1, None)
+    assert place(batch(GOOD, r'{"meta": 1, "\u0000": 1}'))[:2] == (1, None)
     assert place('{"events": NaN}')[:2] == (None, "events")
     assert place('{"events": {"meta": NaN}}')[:2] == (None, "events")
     assert place('{"events": [], "other": [{"meta": 1e400}]}')[:2] == (None, "other")

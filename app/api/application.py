@@ -72,7 +72,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=("GET", "POST", "DELETE"),
-                allow_headers=("Authorization", "Content-Type"),
+                allow_headers=("Authorization",),
                 expose_headers=(
                     "Content-Language",
                     "Interactions-Dropped",
