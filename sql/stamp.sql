@@ -652,4 +652,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-d5476a3a4cb605b2a1868cf0ee1430119a61400d1b74f1071a633b13f94ff743';
+cd9d71837a5dd9e25f8a01b8048a0623f7aec35a5251d5265350de798f2e9cfc';

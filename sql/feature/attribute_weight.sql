@@ -1,4 +1,7 @@
 -- What one source of an attribute weighs at a moment.
+--
+-- plpgsql: the views give sub-selects as arguments, so that it is called in any case, and a call of
+-- an SQL function costs several times as much.
 
 CREATE OR REPLACE FUNCTION recommender.attribute_weight(
     p_source text,
@@ -9,17 +12,19 @@ CREATE OR REPLACE FUNCTION recommender.attribute_weight(
     p_cap double precision
 )
 RETURNS double precision
-LANGUAGE sql
+LANGUAGE plpgsql
 IMMUTABLE
 PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE
-        WHEN p_source <> 'implicit' THEN 1
-        ELSE recommender.decayed_score(
-            p_score, p_last_seen_at, p_as_of, p_half_life_hours, p_cap
-        ) / p_cap
-    END;
+AS $$
+BEGIN
+    IF p_source <> 'implicit' THEN
+        RETURN 1;
+    END IF;
+    RETURN recommender.decayed_score(
+        p_score, p_last_seen_at, p_as_of, p_half_life_hours, p_cap
+    ) / p_cap;
 END;
+$$;
 
 COMMENT ON FUNCTION recommender.attribute_weight(
     text, double precision, timestamptz, timestamptz, double precision, double precision
