@@ -49,6 +49,6 @@ VALUES
 ),
 (
     '0019_telemetry_and_jobs.sql',
-    '495b685c2b53395267e42c9310cc2c5041bbe8edfd51125c63371b811c91052d'
+    '3b25bc6a92a8438ce7bf0f172062fe0c31538f4699c2b13ee284851cec33e2cd'
 )
 ON CONFLICT (name) DO NOTHING;

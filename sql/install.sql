@@ -46,6 +46,7 @@
 \ir feature/user_attributes_snapshot.sql
 \ir feature/upcoming_attributes_snapshot.sql
 \ir feature/snapshot_moment.sql
+\ir feature/refresh_upcoming_events.sql
 \ir feature/refresh_features.sql
 \ir training/training_hash.sql
 \ir training/_signal_weight.sql
@@ -76,7 +77,7 @@
 \ir scoring/activate_model.sql
 \ir training/store_model.sql
 \ir scoring/_validate_top_n.sql
-\ir scoring/_has_fresh_twins.sql
+\ir scoring/_has_fresh_upcoming.sql
 \ir scoring/_candidate_events.sql
 \ir scoring/rank_events.sql
 \ir scoring/refuse_newer_lists.sql
@@ -168,6 +169,7 @@
 \ir job/requeue_stale_jobs.sql
 \ir job/retry_job.sql
 \ir job/_continue_rescore.sql
+\ir job/_refresh_student.sql
 \ir job/_run_step.sql
 \ir job/_step_job.sql
 \ir job/_seconds_to_next_job.sql

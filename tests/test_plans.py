@@ -224,7 +224,7 @@ def test_features_of_one_event_do_not_read_the_other_events(planner: Planner) ->
 
 
 FIND_LIST = "WITH candidates"
-FORGET_TWINS = "UPDATE recommender_snapshot SET refreshed_at = refreshed_at - interval '1 day'"
+FORGET_TWINS = "UPDATE recommender_snapshot SET upcoming_refreshed_at = now() - interval '1 day'"
 
 
 @pytest.fixture

@@ -108,6 +108,8 @@ class Site:
         world.model(0, 0.001, 0, 0, 0, 0, 0, -1, version="m2", is_active=False)
         self.execute(CLEAN)
         self.run(world.write(self.connection))
+        # A refresh that finds it old would ask for it by a job.
+        self.execute("SELECT recommender.refresh_upcoming_events()")
 
     def enqueue(self, job_type: str, payload: object = None, after: int = 0) -> int:
         """Queue a job that is due after so many seconds; give its id."""
@@ -245,6 +247,25 @@ def test_a_refresh_writes_what_rank_events_says_at_the_sessions_moment(site: Sit
 
 def test_an_empty_queue_is_no_work(site: Site) -> None:
     assert site.run_jobs() == (0, None)
+
+
+def test_refreshes_that_find_the_events_twin_old_have_it_rebuilt_once(site: Site) -> None:
+    site.execute(
+        "UPDATE recommender_snapshot SET upcoming_refreshed_at = now() - interval '6 minutes'"
+    )
+    for user_id in (1, 2):
+        site.refresh(user_id)
+    count, _ = site.run_jobs()
+    assert count == 3
+    assert site.statuses() == ["succeeded"] * 3
+    assert site.value("SELECT job_type FROM background_jobs ORDER BY id DESC LIMIT 1") == (
+        "refresh_upcoming_events"
+    )
+    assert site.value(
+        "SELECT upcoming_refreshed_at > now() - interval '1 minute' FROM recommender_snapshot"
+    )
+    site.refresh(3)
+    assert site.run_jobs()[0] == 1
 
 
 def test_no_more_jobs_than_asked_for_are_run(site: Site) -> None:

@@ -8,8 +8,8 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_features'));
     REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.event_attributes_snapshot;
-    REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.upcoming_attributes_snapshot;
     REFRESH MATERIALIZED VIEW recommender.user_attribute_sources_snapshot;
+    PERFORM recommender.refresh_upcoming_events();
     INSERT INTO public.recommender_snapshot (as_of, refreshed_at)
     VALUES (recommender.as_of(), now())
     ON CONFLICT (is_the_only_row) DO UPDATE SET

@@ -6,8 +6,10 @@
 CREATE OR REPLACE VIEW recommender.snapshot_moment AS
 SELECT
     s.as_of,
-    s.refreshed_at
+    s.refreshed_at,
+    s.upcoming_as_of,
+    s.upcoming_refreshed_at
 FROM public.recommender_snapshot AS s;
 
 COMMENT ON VIEW recommender.snapshot_moment IS
-'At most one row: as_of is the moment the *_snapshot relations were built for, refreshed_at when that was done; no row before the first recommender.refresh_features().';
+'At most one row: as_of is the moment event_attributes_snapshot and user_attribute_sources_snapshot were built for, refreshed_at when that was done; upcoming_as_of and upcoming_refreshed_at say it of upcoming_attributes_snapshot. NULL, or no row, before the first time.';

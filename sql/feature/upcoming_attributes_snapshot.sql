@@ -38,4 +38,4 @@ CREATE UNIQUE INDEX IF NOT EXISTS upcoming_attributes_snapshot_key
 ON recommender.upcoming_attributes_snapshot (attribute, feature, event_id) INCLUDE (value);
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
-'event_attributes of the events that were published, known and not started at recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_features().';
+'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().';

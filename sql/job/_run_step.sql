@@ -5,28 +5,18 @@ RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
 AS $$
-DECLARE
-    v_user_id integer := (p_job.payload ->> 'user_id')::integer;
 BEGIN
     CASE p_job.job_type
         WHEN 'refresh_user_recommendations_ml' THEN
-            IF NOT EXISTS (
-                SELECT FROM recommender.source_students AS s WHERE s.user_id = v_user_id
-            ) THEN
-                -- Gone since the signal: nobody has to look into it.
-                RETURN jsonb_build_object(
-                    'item_count', 0,
-                    'reason', format('user %s is not a student', v_user_id),
-                    'is_done', true
-                );
-            END IF;
-            RETURN jsonb_build_object(
-                'item_count',
-                recommender.score_user(v_user_id, (p_job.payload ->> 'top_n')::integer),
-                'is_done', true
+            RETURN recommender._refresh_student(
+                (p_job.payload ->> 'user_id')::integer, (p_job.payload ->> 'top_n')::integer
             );
         WHEN 'recompute_recommendations_ml' THEN
             RETURN recommender._continue_rescore(p_job.payload, p_job.result);
+        WHEN 'refresh_upcoming_events' THEN
+            RETURN jsonb_build_object(
+                'as_of', recommender.refresh_upcoming_events(), 'is_done', true
+            );
         WHEN 'apply_analytics_retention' THEN
             RETURN recommender._continue_retention(p_job.result);
         WHEN 'evaluate_personalization_guardrails' THEN

@@ -54,7 +54,12 @@ BEGIN
     ON CONFLICT (
         job_type,
         dedupe_key,
-        (CASE job_type WHEN 'refresh_user_recommendations_ml' THEN '' ELSE md5(payload::text) END)
+        (
+            CASE job_type
+                WHEN 'refresh_user_recommendations_ml' THEN 0
+                ELSE hashtextextended(payload::text, 0)
+            END
+        )
     ) WHERE status = 'queued' DO UPDATE SET
         run_at = least(j.run_at, excluded.run_at),
         payload = CASE

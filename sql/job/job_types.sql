@@ -17,6 +17,10 @@ FROM (
         ' lists are written, in lane batch'
     ),
     (
+        'refresh_upcoming_events', 'batch',
+        'Rebuild what students'' refreshes know of the events'
+    ),
+    (
         'evaluate_personalization_guardrails', 'batch',
         'Compare the sorts of the events list, and roll the model back when it does worse'
     ),

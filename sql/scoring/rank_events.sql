@@ -17,7 +17,7 @@ DECLARE
     v_as_of timestamptz := recommender.as_of();
     v_as_of_epoch double precision := date_part('epoch', v_as_of);
     v_model public.recommender_models := recommender.current_model();
-    v_is_fresh boolean := recommender._has_fresh_twins(v_as_of, v_model);
+    v_is_fresh boolean := recommender._has_fresh_upcoming(v_as_of, interval '10 minutes');
     v_language text;
     v_templates recommender.reason_templates;
     v_bias_weight double precision := recommender.model_weight(v_model, 'bias');
@@ -157,4 +157,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.rank_events(integer, integer) IS
-'One student''s top_n eligible events at recommender.as_of() under recommender.current_model(): rank from 1, score = sigmoid(logit), reason in the student''s language. Attributes and popularity of events are those of the twins while these are at most 10 minutes old. Writes nothing. Raises ER003, ER010 to ER012, and ER020 for somebody who is not a student.';
+'One student''s top_n eligible events at recommender.as_of() under recommender.current_model(): rank from 1, score = sigmoid(logit), reason in the student''s language. Attributes and popularity of events are those of upcoming_attributes_snapshot while that is at most 10 minutes old. Writes nothing. Raises ER003, ER010 to ER012, and ER020 for somebody who is not a student.';

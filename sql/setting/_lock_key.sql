@@ -13,8 +13,9 @@ BEGIN ATOMIC
         WHEN 'recompute' THEN 3
         WHEN 'claim' THEN 4
         WHEN 'retention' THEN 5
+        WHEN 'refresh_upcoming' THEN 6
     END;
 END;
 
 COMMENT ON FUNCTION recommender._lock_key(text) IS
-'The advisory lock of a critical section: model (writers of lists share it, activation has it alone), refresh_features, recompute (one training at a time), claim (jobs that run alone are claimed one by one), or retention (one step at a time). NULL for an unknown section.';
+'The advisory lock of a critical section: model (writers of lists share it, activation has it alone), refresh_features, refresh_upcoming, recompute (one training at a time), claim (jobs that run alone are claimed one by one), or retention (one step at a time). NULL for an unknown section.';

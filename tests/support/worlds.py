@@ -35,7 +35,7 @@ TRUNCATE
     user_implicit_interest_tags, user_implicit_interest_categories,
     user_implicit_interest_cities, user_recommendations, recommendation_lists,
     recommendation_runs, recommender_models, interaction_history, interaction_receipts,
-    analytics_rate_limits, background_jobs
+    analytics_rate_limits, background_jobs, recommender_snapshot
 """
 
 FILL = """

@@ -1,0 +1,29 @@
+-- Refreshes one student's list for a job; the first to find the events' twin old has it rebuilt.
+
+CREATE OR REPLACE FUNCTION recommender._refresh_student(p_user_id integer, p_top_n integer)
+RETURNS jsonb
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM recommender.source_students AS s WHERE s.user_id = p_user_id
+    ) THEN
+        -- Gone since the signal: nobody has to look into it.
+        RETURN jsonb_build_object(
+            'item_count', 0,
+            'reason', format('user %s is not a student', p_user_id),
+            'is_done', true
+        );
+    END IF;
+    IF NOT recommender._has_fresh_upcoming(recommender.as_of(), interval '5 minutes') THEN
+        PERFORM recommender.enqueue_job('refresh_upcoming_events', '{}', 'all');
+    END IF;
+    RETURN jsonb_build_object(
+        'item_count', recommender.score_user(p_user_id, p_top_n), 'is_done', true
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._refresh_student(integer, integer) IS
+'Writes the student''s list and returns its item_count; of somebody who is no student any more 0, and the reason. Enqueues refresh_upcoming_events when upcoming_attributes_snapshot is older than five minutes.';
