@@ -13,6 +13,7 @@
 \ir source/source_users.sql
 \ir source/source_events.sql
 \ir source/source_tags.sql
+\ir source/_tags_spelled.sql
 \ir source/source_tag_links.sql
 \ir source/source_event_tags.sql
 \ir source/source_registrations.sql
@@ -137,7 +138,6 @@
 \ir feedback/_sign_receipts.sql
 \ir feedback/_store_interactions.sql
 \ir feedback/_sum_interests.sql
-\ir feedback/_tags_spelled.sql
 \ir feedback/_learn_interests.sql
 \ir feedback/_keeping_rank.sql
 \ir feedback/_keep_retention_history.sql

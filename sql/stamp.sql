@@ -292,7 +292,7 @@ FROM (
         ARRAY['text[]', 'double precision[]', 'jsonb[]', 'text'],
         'sql/feedback/_sum_interests.sql'
     ),
-    ('function', '_tags_spelled', ARRAY['text[]'], 'sql/feedback/_tags_spelled.sql'),
+    ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -652,4 +652,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-cd9d71837a5dd9e25f8a01b8048a0623f7aec35a5251d5265350de798f2e9cfc';
+4881a5b6ac748e9d540c906d0e1d58a138793287a94a09ba366ca7ed69939b0f';

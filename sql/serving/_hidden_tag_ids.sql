@@ -17,7 +17,7 @@ BEGIN
         INNER JOIN recommender.source_tags AS t ON t.tag_id = h.tag_id
         WHERE h.user_id = p_user_id
     );
-    RETURN ARRAY(SELECT t.tag_id FROM recommender.source_tags AS t WHERE t.tag = ANY (v_tags));
+    RETURN ARRAY(SELECT t.tag_id FROM recommender._tags_spelled(v_tags) AS t);
 END;
 $$;
 
