@@ -74,7 +74,7 @@ def test_install_creates_everything_before_what_needs_it(
     ("first", "then"),
     [
         ("feature/event_seats.sql", "feature/event_features.sql"),
-        ("feature/decayed_score.sql", "feature/attribute_weight.sql"),
+        ("job/_job_lane.sql", "job/_seconds_to_next_job.sql"),
         ("scoring/reason_templates.sql", "scoring/reason_text.sql"),
         ("scoring/reason_templates.sql", "scoring/templates_for.sql"),
         ("scoring/reason_templates.sql", "scoring/rank_events.sql"),
