@@ -50,6 +50,30 @@ def test_a_month_ends_where_the_next_begins_in_utc(
     ]
 
 
+def test_the_style_a_session_writes_times_in_does_not_matter(
+    connection: asyncpg.Connection, run: Run
+) -> None:
+    run(connection.execute("SET LOCAL datestyle = 'SQL, DMY'; SET LOCAL timezone = 'Asia/Kolkata'"))
+    assert run(connection.fetchval(CREATE, date(2001, 3, 1), date(2001, 4, 1))) == 2
+    run(record(connection, datetime(2001, 3, 31, 23, 59, 59, tzinfo=UTC)))
+    assert run(partitions(connection)) == ["event_interactions_2001_03"]
+
+
+def test_a_month_that_others_hold_in_part_is_left_alone(
+    connection: asyncpg.Connection, run: Run
+) -> None:
+    run(
+        connection.execute(
+            "CREATE TABLE a_week PARTITION OF event_interactions"
+            " FOR VALUES FROM ('2001-01-29Z') TO ('2001-02-05Z');"
+            " CREATE TABLE event_interactions_2001_03 ()"
+        )
+    )
+    assert run(connection.fetchval(CREATE, date(2001, 1, 1), date(2001, 4, 1))) == 1
+    run(record(connection, datetime(2001, 4, 1, tzinfo=UTC)))
+    assert run(partitions(connection)) == ["event_interactions_2001_04"]
+
+
 def test_what_the_default_partition_holds_moves(connection: asyncpg.Connection, run: Run) -> None:
     run(record(connection, datetime(2001, 1, 15, tzinfo=UTC)))
     run(record(connection, datetime(2001, 3, 15, tzinfo=UTC)))

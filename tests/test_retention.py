@@ -200,6 +200,7 @@ def test_an_unregister_is_kept_else_the_strongest_signal(
     world = small_world()
     for kind, event, at, meta in (
         ("register", 1, -100, None),
+        ("unregister", 1, -150, None),
         ("unregister", 1, -200, {"why": "rain"}),
         ("unregister", 1, -99, None),
         ("dwell", 2, -100, {"seconds": 30, "source": "list"}),
@@ -219,7 +220,7 @@ def test_an_unregister_is_kept_else_the_strongest_signal(
         (3, 2, "dwell", AS_OF - days(100), {"seconds": 30}),
         (4, 2, "dwell", AS_OF - days(100), None),
     ]
-    assert progress["rows_removed"] == 11
+    assert progress["rows_removed"] == 12
     assert run(times(session)) == []
 
 
