@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,13 +33,10 @@ class WorkerProcess:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
-    def ended_jobs(self) -> list[int]:
-        """The ids of the jobs it says it has ended."""
-        return [
-            int(line.partition(": job ")[2].split()[0])
-            for line in self.log().splitlines()
-            if ": job " in line
-        ]
+    def ended_jobs(self, job_type: str) -> list[int]:
+        """The ids of the jobs of a type that it says it has ended."""
+        found = re.findall(rf": job (\d+) {job_type}, attempt", self.log())
+        return [int(job_id) for job_id in found]
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
