@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 ROWS_A_BATCH = 20
 BATCHES_A_STUDENT = 3
+REQUIRED_RATIO = 0.25
 
 LAUNCHER = Path(__file__).with_name("serve_plain_insert.py")
 PLAIN = "/api/plain-insert"
@@ -315,7 +316,9 @@ def _report(
             Bound(
                 f"{asked[name].name} / plain INSERT, rows/s",
                 statistics.median(ratios),
-                required=0.25,
+                # A job a batch is no bound: their commits pass one by one, as NOTIFY has it.
+                required=None if name == "unthrottled" else REQUIRED_RATIO,
+                aim=REQUIRED_RATIO if name == "unthrottled" else None,
                 rounds=tuple(ratios),
             )
         )
