@@ -330,7 +330,7 @@ def _print_report(report: dict[str, Any]) -> None:
     # A file or a pipe has no width of its own, and 80 columns break every name.
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     table = Table(
-        title=f"click to list: {report['students']:,} students, {report['events']:,} upcoming events"
+        title=f"click to list: {report['students']:,} students, {report['events']:,} events ahead"
     )
     table.add_column("clients", justify="right")
     table.add_column("what took how long")
