@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""From nothing to answers: schema, a synthetic population, a trained model, lists, the server."""
+"""From nothing to answers: schema, a synthetic population, a trained model, lists, the server.
+
+A worker runs beside the server, so that a click changes the list.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from app.api.settings import read_server_settings
 from app.arguments import whole_number
 from app.console import UserError, console, print_result, run
 from app.database import configured_url, connect, database_url, describe_url
+from app.settings import store_environment
 from app.tokens import issue_token, make_secret_key, secret_key
 
 if TYPE_CHECKING:
@@ -61,6 +65,23 @@ ORDER BY r.rank
 LIMIT 5
 """
 
+EXAMPLE_CLICK = """
+SELECT r.event_id
+FROM public.user_recommendations AS r
+INNER JOIN recommender.eligible_events AS e ON e.event_id = r.event_id
+WHERE r.user_id = $1
+ORDER BY r.rank DESC
+LIMIT 1
+"""
+
+LIVELY = {
+    "TASK_QUEUE_ENABLED": "true",
+    "RECOMMENDATIONS_ONLINE_LEARNING_ENABLED": "true",
+    "RECOMMENDATIONS_REALTIME_REFRESH_ENABLED": "true",
+    "RECOMMENDATIONS_REALTIME_REFRESH_MIN_INTERVAL_SECONDS": "0",
+}
+"""What the demo switches on in a population of its own; variables that are set stay."""
+
 NO_STUDENT = (
     "there is no active student, so there is no list to show and nobody to sign a token for"
 )
@@ -77,12 +98,20 @@ try next:
   make serve    serve the HTTP API
   make help     everything else"""
 
+QUEUE_IS_ON = "SELECT p.queue_enabled FROM recommender.parameters AS p"
+
 REQUESTS = """
 as student STUDENT, for TOKEN_HOURS hours (another one:
 .venv/bin/python scripts/issue_token.py --user-id …):
   curl -H 'Authorization: Bearer TOKEN' SERVER/api/recommendations
   curl -H 'Authorization: Bearer TOKEN' 'SERVER/api/events?sort=recommended&page_size=5'
-in a browser: SERVER/docs
+CLICKin a browser: SERVER/docs
+"""
+
+CLICK = """\
+a click on an event that is far down, and the list is another one:
+  curl -d '{"events": [{"interaction_type": "click", "event_id": EVENT}]}' \\
+    -H 'Authorization: Bearer TOKEN' SERVER/api/analytics/interactions
 """
 
 REQUESTS_OF_NOBODY = """
@@ -121,6 +150,9 @@ async def main() -> int:
         if has_users:
             console.print("there are users already: the population is kept as it is")
         else:
+            for name, value in LIVELY.items():
+                os.environ.setdefault(name, value)
+            await store_environment(connection)
             _step(
                 "generate_population.py",
                 f"--students={options.students}",
@@ -128,10 +160,14 @@ async def main() -> int:
             )
         _step("recompute_recommendations_ml.py")
         student = await _print_summary(connection)
+        runs_jobs = await connection.fetchval(QUEUE_IS_ON)
+        event = await connection.fetchval(EXAMPLE_CLICK, student) if runs_jobs else None
     finally:
         await connection.close()
     if server_url:
-        _serve(server_url, student)
+        if runs_jobs:
+            _start_worker()
+        _serve(server_url, student, event)
     return 0
 
 
@@ -150,20 +186,32 @@ def _find_place() -> str:
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
-def _serve(url: str, student: int | None) -> NoReturn:
+def _start_worker() -> None:
+    """Run the jobs as long as this process lives, whatever it becomes and however it ends."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "app.worker", "--until-stdin-closes"],
+        cwd=SCRIPTS.parent,
+        stdin=subprocess.PIPE,
+    )
+    assert worker.stdin is not None
+    os.set_inheritable(worker.stdin.fileno(), True)
+
+
+def _serve(url: str, student: int | None, event: int | None) -> NoReturn:
     """Say what to ask, and become the server."""
     console.rule("[bold].venv/bin/python -m app", align="left")
     text = REQUESTS_OF_NOBODY
     if student is not None:
         token = issue_token(student, TOKEN_HOURS, secret_key())
         text = (
-            REQUESTS.replace("TOKEN_HOURS", str(TOKEN_HOURS))
+            REQUESTS.replace("CLICK", CLICK.replace("EVENT", str(event)) if event else "")
+            .replace("TOKEN_HOURS", str(TOKEN_HOURS))
             .replace("STUDENT", str(student))
             .replace("TOKEN", token)
         )
     for line in text.replace("SERVER", url).strip().split("\n"):
         print_result(line)
-    console.print("Ctrl-C ends the server")
+    console.print("Ctrl-C ends it")
     os.chdir(SCRIPTS.parent)
     os.execv(sys.executable, [sys.executable, "-m", "app"])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +97,19 @@ def test_it_ends_serving_and_its_curls_work_until_it_is_interrupted(
             ]
             assert client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
             assert client.get(f"http://127.0.0.1:{port}/docs").status_code == 200
+            (click,) = re.findall(r"curl -d '([^']+)'", printed)
+            headers = dict([re.findall(r"-H '([^:]+): ([^']+)'", printed)[0]])
+            site = f"http://127.0.0.1:{port}/api"
+            answer = client.post(f"{site}/analytics/interactions", content=click, headers=headers)
+            assert answer.status_code == 204
+            assert answer.headers["Interactions-Stored"] == "1"
+            clicked = json.loads(click)["events"][0]["event_id"]
+            deadline = time.monotonic() + SECONDS
+            while clicked not in [
+                item["id"] for item in client.get(f"{site}/recommendations", headers=headers).json()
+            ]:
+                assert time.monotonic() < deadline, "the click did not reach the list"
+                time.sleep(0.05)
         demo.send_signal(signal.SIGINT)
         _, log = finish(demo)
         assert demo.returncode == 0

@@ -17,7 +17,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line, on which there is nothing to say but --help."""
+    """Read the command line."""
     own = "".join(
         f"\n  {name.upper():<20} {field.description}"
         for name, field in WorkerSettings.model_fields.items()
@@ -33,17 +33,28 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         epilog="What each takes, and all else: docs/jobs.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop, too, when standard input ends: with whoever holds its other end",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Work until a signal comes; what runs then is ended or handed back first."""
     try:
-        parse_arguments(arguments)
+        options = parse_arguments(arguments)
         settings = read_worker_settings()
         read_settings()  # only to refuse wrong ones now: SQL reads them from its table
         logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
-        asyncio.run(work(settings.address(), settings.worker_concurrency))
+        asyncio.run(
+            work(
+                settings.address(),
+                settings.worker_concurrency,
+                until_stdin_closes=options.until_stdin_closes,
+            )
+        )
     except UserError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:

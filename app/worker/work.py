@@ -8,6 +8,9 @@ import os
 import secrets
 import signal
 import socket
+import sys
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from app.worker.lanes import Bell, SqlLane
@@ -29,9 +32,11 @@ SECONDS_TO_FINISH = 5.0
 SECONDS_TO_RELEASE = 5.0
 
 
-async def work(address: str, concurrency: int) -> None:
+async def work(address: str, concurrency: int, *, until_stdin_closes: bool = False) -> None:
     """Run jobs until a signal comes; what runs then is ended or handed back."""
     stopping = _stop_at_signals()
+    if until_stdin_closes:
+        _stop_with_stdin(stopping)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", address)
     if not await _unless(stopping, prepare(worker)):
         return
@@ -74,6 +79,18 @@ def _stop_at_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     return stopping
+
+
+def _stop_with_stdin(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            continue
+        with suppress(RuntimeError):  # the loop is closed: all is done
+            loop.call_soon_threadsafe(stopping.set)
+
+    Thread(target=wait, daemon=True).start()
 
 
 async def _unless(stopping: asyncio.Event, coroutine: Coroutine[Any, Any, None]) -> bool:
