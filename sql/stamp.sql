@@ -652,4 +652,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-4881a5b6ac748e9d540c906d0e1d58a138793287a94a09ba366ca7ed69939b0f';
+ce4c977b3f0cd93e9b42d459e3698f8e9b8eb4ead5b619502315402085b25085';

@@ -812,6 +812,45 @@ def test_workers_hear_of_what_is_due_and_of_nothing_else(
     run(listener.connection.remove_listener("recommender_jobs", hear))
 
 
+TWO_AT_ONCE = """
+DO $$
+BEGIN
+    PERFORM recommender.enqueue_job('refresh_user_recommendations_ml', '{"user_id": 1}');
+    COMMIT;
+    PERFORM recommender.enqueue_job('refresh_user_recommendations_ml', '{"user_id": 2}');
+END
+$$
+"""
+
+
+def test_of_refreshes_that_come_at_once_workers_hear_once(
+    queue: Queue, opened: Callable[[], Queue], run: Run
+) -> None:
+    heard: list[object] = []
+    listener = opened()
+
+    def hear(*notification: object) -> None:
+        heard.append(notification[-1])
+
+    async def hearing(statement: str) -> list[object]:
+        await queue.connection.execute("DELETE FROM background_jobs")
+        await queue.connection.execute(statement)
+        await listener.connection.execute("SELECT 1")
+        await asyncio.sleep(0)
+        news = heard.copy()
+        heard.clear()
+        return news
+
+    run(listener.connection.add_listener("recommender_jobs", hear))
+    # A machine that is busy elsewhere may take longer between the two than they count as one.
+    assert any(run(hearing(TWO_AT_ONCE)) == [REFRESH] for _ in range(50))
+    apart = TWO_AT_ONCE.replace("COMMIT;", "COMMIT; PERFORM pg_sleep(0.06); COMMIT;")
+    assert run(hearing(apart)) == [REFRESH, REFRESH]
+    other = TWO_AT_ONCE.replace("ml', '{\"user_id\": 2}", "ml', '{\"user_id\": 1}")
+    assert run(hearing(other)) == [REFRESH]
+    run(listener.connection.remove_listener("recommender_jobs", hear))
+
+
 def test_a_signal_not_committed_wakes_nobody(
     queue: Queue, opened: Callable[[], Queue], run: Run
 ) -> None:

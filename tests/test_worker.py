@@ -818,9 +818,10 @@ def test_a_ring_wakes_one_lane_now_or_when_it_next_waits(run: Run) -> None:
 
 def test_it_waits_for_the_next_job_and_never_longer_than_the_poll_interval() -> None:
     pace = Pace(poll_seconds=2, stale_seconds=6)
-    assert pace.pause_seconds(None) == 2
-    assert pace.pause_seconds(0.5) == 0.5
-    assert pace.pause_seconds(60) == 2
+    assert pace.pause_seconds(None, 40) == 2
+    assert pace.pause_seconds(None, 0.02) == 0.02
+    assert pace.pause_seconds(0.5, 40) == 0.5
+    assert pace.pause_seconds(60, 40) == 2
     assert pace.pause_seconds(-1, 0.02) == 0.02
     assert pace.pause_seconds(0, 40) == 2
     assert (pace.heartbeat_seconds, pace.look_seconds) == (2, 2)

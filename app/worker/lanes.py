@@ -26,8 +26,9 @@ JOB_ENDED = "job ended"
 """The message, of level debug, with which the database tells of each job."""
 
 LOOK_AGAIN_SECONDS = 0.02
-"""When a job is due but locked, mostly by a transaction that is about to commit. Where it is not,
-the pause doubles up to the poll interval."""
+"""When nothing could be claimed: what is due may be locked by a transaction that is about to
+commit, and a job that comes just after another is not rung for. The pause doubles up to the poll
+interval."""
 
 SESSIONS = {
     # The list and the end of its job are one commit. What a crash of the server loses of the last
@@ -48,11 +49,14 @@ class Bell:
         with suppress(asyncio.QueueFull):
             self._rings.put_nowait(None)
 
-    async def wait(self, seconds: float) -> None:
-        """Come back at a ring, at the latest after so many seconds."""
-        with suppress(TimeoutError):
+    async def wait(self, seconds: float) -> bool:
+        """Come back at a ring, at the latest after so many seconds; say whether it rang."""
+        try:
             async with asyncio.timeout(seconds):
                 await self._rings.get()
+        except TimeoutError:
+            return False
+        return True
 
 
 class SqlLane:
@@ -79,17 +83,21 @@ class SqlLane:
         try:
             while not self._is_stopping:
                 job_count, next_seconds = await self._call(limit)
+                if job_count:
+                    look_again = LOOK_AGAIN_SECONDS
                 is_more_due = next_seconds is not None and next_seconds <= 0
                 if is_more_due and job_count == limit:
                     self._bell.ring()  # for another lane: one NOTIFY may stand for many jobs
                     limit = JOBS_A_CALL
                     continue
-                if job_count or not is_more_due:
-                    look_again = LOOK_AGAIN_SECONDS
                 if self._is_stopping:
                     break
-                await self._bell.wait(self._worker.pace.pause_seconds(next_seconds, look_again))
-                limit, look_again = 1, look_again * 2
+                pause = self._worker.pace.pause_seconds(next_seconds, look_again)
+                if await self._bell.wait(pause):
+                    look_again = LOOK_AGAIN_SECONDS
+                else:
+                    look_again = min(look_again * 2, self._worker.pace.poll_seconds)
+                limit = 1
         finally:
             await self.session.close()
 

@@ -33,11 +33,10 @@ class Pace:
         """Between two signs of life: two may be lost before the job is taken away."""
         return min(self.stale_seconds / 3, LONGEST_HEARTBEAT_SECONDS)
 
-    def pause_seconds(self, next_seconds: float | None, if_due: float = 0.0) -> float:
-        """Give how long to wait for a job that is due in so many seconds; None: there is none."""
-        if next_seconds is None:
-            return self.poll_seconds
-        return min(next_seconds if next_seconds > 0 else if_due, self.poll_seconds)
+    def pause_seconds(self, next_seconds: float | None, look_again: float) -> float:
+        """Give how long to wait for a ring: until the next job is due, if it is not, or a while."""
+        pause = min(look_again, self.poll_seconds)
+        return min(next_seconds, pause) if next_seconds and next_seconds > 0 else pause
 
     @property
     def look_seconds(self) -> float:

@@ -83,11 +83,22 @@ BEGIN
                 OR q.payload::text = v_payload::text
             );
     ELSIF v_job.run_at <= now() THEN
-        PERFORM pg_notify('recommender_jobs', v_job.job_type);
+        -- Commits with a NOTIFY pass one by one in the whole server. Where one has just been sent,
+        -- and its job is still waiting, the workers are at it, and will look again.
+        IF v_job.job_type <> 'refresh_user_recommendations_ml' OR NOT EXISTS (
+            SELECT FROM public.background_jobs AS o
+            WHERE
+                o.status = 'queued'
+                AND o.run_at BETWEEN now() - interval '50 milliseconds' AND now()
+                AND o.job_type = v_job.job_type
+                AND o.id <> v_job.id
+        ) THEN
+            PERFORM pg_notify('recommender_jobs', v_job.job_type);
+        END IF;
     END IF;
     RETURN v_job;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.enqueue_job(text, jsonb, text, timestamptz) IS
-'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs). While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take.';
+'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs), of refreshes that come thick and fast only now and then: look again in 20 ms, 40 ms … after one. While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take.';
