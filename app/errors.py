@@ -19,6 +19,7 @@ UNKNOWN = Outcome(500, "the request failed in the database; the server's log say
 _BUSY = Outcome(503, "the database is busy; the request was given up")
 _NOT_INSTALLED = Outcome(503, "the database's schema is missing or of another version")
 _POOLER = Outcome(503, "the server is not set up for the connection pooler before the database")
+_UNFIT = Outcome(503, "a table of the app does not take what is to be stored; /readyz says why")
 _UNUSABLE_MODEL = Outcome(500, "the model that is active cannot be used")
 
 OUTCOMES = {
@@ -28,6 +29,9 @@ OUTCOMES = {
     "28": Outcome(503, "the database does not let the server in"),
     "3D000": Outcome(503, "the database does not exist"),
     "23503": Outcome(503, "what the request refers to was deleted meanwhile"),
+    "23502": _UNFIT,
+    "23514": _UNFIT,
+    "42804": _UNFIT,
     "25006": Outcome(503, "the database takes no changes at the moment"),
     "40": _BUSY,
     "53": Outcome(503, "the database has too much to do at the moment"),

@@ -32,6 +32,22 @@ CREATE TABLE IF NOT EXISTS public.interaction_history (
 -- The event's side of the foreign key.
 CREATE INDEX IF NOT EXISTS interaction_history_event_idx ON public.interaction_history (event_id);
 
+-- A queue that the app has in a table of this name may go on there, beside ours, if ours fits in.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM information_schema.columns AS c
+        WHERE
+            c.table_schema = 'public'
+            AND c.table_name = 'background_jobs'
+            AND c.column_name = 'payload'
+            AND c.udt_name = 'jsonb'
+    ) THEN
+        RAISE EXCEPTION 'public.background_jobs exists, but payload is no jsonb'
+        USING HINT = 'ALTER TABLE background_jobs ALTER COLUMN payload TYPE jsonb, or rename it';
+    END IF;
+END
+$$;
 ALTER TABLE public.background_jobs ADD COLUMN IF NOT EXISTS result jsonb;
 
 -- Of jobs that mean the same, one queued is enough: the oldest stays.

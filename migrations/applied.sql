@@ -49,6 +49,6 @@ VALUES
 ),
 (
     '0019_telemetry_and_jobs.sql',
-    '3b25bc6a92a8438ce7bf0f172062fe0c31538f4699c2b13ee284851cec33e2cd'
+    '4826391d81518a03d2b7b93b7c95466b36f4ecb97e5228a62d39a9982ba3920f'
 )
 ON CONFLICT (name) DO NOTHING;

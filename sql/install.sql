@@ -117,6 +117,7 @@
 \ir serving/get_personalization.sql
 \ir serving/set_tag_hidden.sql
 \ir serving/set_organizer_blocked.sql
+\ir serving/_telemetry_trouble.sql
 \ir serving/get_readiness.sql
 \ir serving/gauges.sql
 \ir feedback/_interaction_partitions.sql

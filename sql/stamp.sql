@@ -265,12 +265,7 @@ FROM (
         ARRAY['text', 'text', 'double precision', 'double precision'],
         'sql/setting/_setting_is_valid.sql'
     ),
-    (
-        'function',
-        '_sign_receipts',
-        ARRAY['integer', 'uuid[]', 'timestamptz'],
-        'sql/feedback/_sign_receipts.sql'
-    ),
+    ('function', '_sign_receipts', ARRAY['integer', 'uuid[]'], 'sql/feedback/_sign_receipts.sql'),
     ('function', '_signal_weight', ARRAY['text', 'jsonb'], 'sql/training/_signal_weight.sql'),
     (
         'function',
@@ -293,6 +288,7 @@ FROM (
         'sql/feedback/_sum_interests.sql'
     ),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
+    ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -652,4 +648,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ce4c977b3f0cd93e9b42d459e3698f8e9b8eb4ead5b619502315402085b25085';
+0b41442059d320882caed910ebf855c053d1e104c87d72d22b8f75211b29ae96';

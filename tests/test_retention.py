@@ -467,14 +467,14 @@ def test_receipts_ended_windows_and_old_jobs_go(session: Connection[Record], run
     run(
         session.execute("""
             INSERT INTO interaction_receipts (user_id, client_id, received_at)
-            SELECT 0, gen_random_uuid(), recommender.as_of() - interval '7 days 1 second'
+            SELECT 0, gen_random_uuid(), now() - interval '7 days 1 second'
             FROM generate_series(1, 10001);
             INSERT INTO interaction_receipts (user_id, client_id, received_at)
-            VALUES (1, gen_random_uuid(), recommender.as_of() - interval '7 days');
+            VALUES (1, gen_random_uuid(), now() - interval '6 days 23 hours');
             INSERT INTO analytics_rate_limits (client, request_count, window_ends_at)
             VALUES ('a', 1, now() - interval '1 second'), ('b', 1, now() + interval '1 hour');
             INSERT INTO background_jobs (job_type, status, finished_at)
-            SELECT 'apply_analytics_retention', s.status, recommender.as_of() - s.age
+            SELECT 'apply_analytics_retention', s.status, now() - s.age
             FROM (
                 VALUES
                 ('succeeded', interval '8 days'), ('succeeded', interval '6 days'),

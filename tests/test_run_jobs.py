@@ -275,7 +275,6 @@ def test_no_more_jobs_than_asked_for_are_run(site: Site) -> None:
     assert count == 2
     assert next_seconds is not None
     assert next_seconds <= 0
-    assert site.run_jobs(limit=0)[0] == 0
     assert site.run_jobs(limit=2) == (1, None)
 
 
@@ -283,12 +282,64 @@ def test_only_the_lanes_asked_for_are_run_and_never_training(site: Site) -> None
     training = site.enqueue(RECOMPUTE)
     retention = site.enqueue(RETENTION)
     refresh = site.refresh(1)
-    assert site.run_jobs(lanes="refresh training") == (1, None)
+    assert site.run_jobs(lanes="refresh") == (1, None)
     assert site.job(refresh)["status"] == "succeeded"
-    assert site.run_jobs(lanes="batch training") == (1, None)
+    assert site.run_jobs(lanes="batch") == (1, None)
     assert site.job(retention)["status"] == "succeeded"
     assert site.run_jobs()[0] == 0
     assert site.job(training)["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("limit", "lanes"), [(0, "refresh"), (-1, "refresh"), (1, "refesh"), (1, "batch training")]
+)
+def test_a_call_that_could_never_run_anything_is_refused(
+    site: Site, limit: int, lanes: str
+) -> None:
+    with pytest.raises(asyncpg.PostgresError, match="cannot run") as refusal:
+        site.run_jobs(limit=limit, lanes=lanes)
+    assert refusal.value.sqlstate == "ER042"
+
+
+def test_jobs_of_the_app_in_the_same_table_are_left_alone(site: Site) -> None:
+    site.execute(
+        "INSERT INTO background_jobs (job_type, status, locked_at, locked_by, finished_at)"
+        " VALUES ('send_email', 'queued', NULL, NULL, NULL),"
+        " ('send_email', 'running', '2020-01-01', 'them', NULL),"
+        " ('send_email', 'succeeded', NULL, NULL, '2020-01-01')"
+    )
+    site.enqueue(RETENTION)
+    assert site.run_jobs() == (1, None)
+    assert sorted(site.statuses()) == ["queued", "running", "succeeded", "succeeded"]
+
+
+def test_a_job_that_is_never_due_does_not_stand_in_the_way(site: Site) -> None:
+    with pytest.raises(asyncpg.PostgresError, match="due at infinity") as refusal:
+        site.execute(
+            "SELECT recommender.enqueue_job('apply_analytics_retention', p_run_at => 'infinity')"
+        )
+    assert refusal.value.sqlstate == "ER042"
+    site.refresh(1)
+    site.execute("UPDATE background_jobs SET run_at = 'infinity'")
+    assert site.run_jobs() == (0, None)
+
+
+def test_a_refresh_does_not_wait_for_the_job_that_rebuilds_the_events_twin(site: Site) -> None:
+    site.execute(
+        "UPDATE recommender_snapshot SET upcoming_refreshed_at = now() - interval '6 minutes'"
+    )
+    site.enqueue("refresh_upcoming_events")
+    site.refresh(1)
+    holder = site.open()
+
+    async def play() -> None:
+        async with holder.transaction():
+            await holder.execute(
+                "SELECT FROM background_jobs WHERE job_type = 'refresh_upcoming_events' FOR UPDATE"
+            )
+            assert (await site.running(lanes="refresh"))[0] == 1
+
+    site.run(play())
 
 
 def test_nothing_runs_while_the_queue_is_off(site: Site) -> None:

@@ -84,6 +84,8 @@ class Database:
             # Startup parameters that PgBouncer refuses. The server's own timeout is for the case
             # that nobody is left to cancel.
             self._session |= {
+                # What a site sets for its own sessions would make clicks of one student collide.
+                "default_transaction_isolation": "read committed",
                 "jit": "off",
                 "statement_timeout": f"{max(round(timeout_seconds * 1000), 1)}ms",
             }

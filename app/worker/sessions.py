@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SESSION = {
     "application_name": "eventrank worker",
+    "default_transaction_isolation": "read committed",
     # A machine that is gone without a word must not keep its locks for two hours.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",

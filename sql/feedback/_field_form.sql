@@ -14,7 +14,7 @@ BEGIN ATOMIC
         -- PostgreSQL reads more than RFC 3339, and its 24:00 is the next day.
         WHEN 'occurred_at' THEN
             '[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}'
-            '(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})'
+            '(\.[0-9]{1,20})?([Zz]|[+-][0-9]{2}:[0-9]{2})'
     END;
 END;
 

@@ -27,6 +27,8 @@ DECLARE
     v_names jsonb[];
     v_tags text[];
     v_hidden_tags text[];
+    -- Searches may name anything. Nobody has so many interests, and a refresh reads them all.
+    v_most_names CONSTANT integer := 500;
 BEGIN
     SELECT p.decay_half_life_hours, p.implicit_score_cap, p.dwell_threshold_seconds
     INTO v_half_life, v_cap, v_threshold
@@ -112,6 +114,16 @@ BEGIN
     )
     SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
     FROM recommender._sum_interests(v_categories, v_deltas, v_names, 'category') AS s
+    WHERE
+        (
+            SELECT count(*) < v_most_names
+            FROM public.user_implicit_interest_categories AS c
+            WHERE c.user_id = p_user_id
+        )
+        OR EXISTS (
+            SELECT FROM public.user_implicit_interest_categories AS c
+            WHERE c.user_id = p_user_id AND c.category = s.name
+        )
     ORDER BY s.name
     ON CONFLICT (user_id, category) DO UPDATE SET
         score = least(v_cap, excluded.score + recommender.decayed_score(
@@ -122,6 +134,16 @@ BEGIN
     INSERT INTO public.user_implicit_interest_cities AS t (user_id, city, score, last_seen_at)
     SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
     FROM recommender._sum_interests(v_cities, v_deltas, v_names, 'city') AS s
+    WHERE
+        (
+            SELECT count(*) < v_most_names
+            FROM public.user_implicit_interest_cities AS c
+            WHERE c.user_id = p_user_id
+        )
+        OR EXISTS (
+            SELECT FROM public.user_implicit_interest_cities AS c
+            WHERE c.user_id = p_user_id AND c.city = s.name
+        )
     ORDER BY s.name
     ON CONFLICT (user_id, city) DO UPDATE SET
         score = least(v_cap, excluded.score + recommender.decayed_score(
@@ -134,4 +156,4 @@ $$;
 COMMENT ON FUNCTION recommender._learn_interests(
     integer, text[], integer[], jsonb[], timestamptz
 ) IS
-'Adds a batch (arrays of one length) to a student''s implicit scores at p_as_of: the old score decayed, plus the event''s largest delta (recommender._learning_delta), in full for its category and city, divided by the number of its distinct tags for each tag; 0.2 for each distinct tag, category and city searched or filtered for. Never above the cap. Hidden tags are skipped, but count in the divisor. last_seen_at never moves backwards.';
+'Adds a batch (arrays of one length) to a student''s implicit scores at p_as_of: the old score decayed, plus the event''s largest delta (recommender._learning_delta), in full for its category and city, divided by the number of its distinct tags for each tag; 0.2 for each distinct tag, category and city searched or filtered for. A student with 500 categories, or cities, learns no new ones. Never above the cap. Hidden tags are skipped, but count in the divisor. last_seen_at never moves backwards.';

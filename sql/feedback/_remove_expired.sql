@@ -6,7 +6,8 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_week_ago timestamptz := (p_progress ->> 'as_of')::timestamptz - interval '7 days';
+    -- Receipts and jobs are of the clock, whatever moment telemetry speaks for.
+    v_week_ago timestamptz := now() - interval '7 days';
     v_count bigint;
     v_next_stage jsonb;
     v_counted text;
@@ -35,10 +36,14 @@ BEGIN
             v_counted := 'rate_limits_removed';
             v_next_stage := '{"stage": "jobs"}';
         ELSE
+            -- The app's own jobs, in the same table, are none of ours.
             DELETE FROM public.background_jobs AS j
             WHERE j.id = ANY (ARRAY(
                 SELECT o.id FROM public.background_jobs AS o
-                WHERE o.status = 'succeeded' AND o.finished_at < v_week_ago
+                WHERE
+                    o.status = 'succeeded'
+                    AND o.finished_at < v_week_ago
+                    AND o.job_type IN (SELECT t.job_type FROM recommender.job_types AS t)
                 LIMIT 10000
                 FOR UPDATE SKIP LOCKED
             ));

@@ -32,7 +32,13 @@ BEGIN
     IF NOT v_has_signal OR NOT (
         SELECT p.queue_enabled AND p.use_ml_cache AND p.refresh_enabled
         FROM recommender.parameters AS p
-    ) OR NOT EXISTS (SELECT FROM public.recommender_models) THEN
+    ) OR NOT EXISTS (
+        -- None at all, or not the one that is pinned: each job would fail.
+        SELECT FROM public.recommender_models AS m
+        WHERE coalesce(
+            m.model_version = (SELECT p.model_version FROM recommender.parameters AS p), true
+        )
+    ) THEN
         RETURN;
     END IF;
     SELECT p.refresh_interval_seconds * interval '1 second', p.refresh_top_n

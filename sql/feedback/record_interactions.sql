@@ -31,7 +31,7 @@ BEGIN
 
     v_known_count := coalesce(cardinality(v_batch.types), 0);
     IF cardinality(array_remove(v_batch.client_ids, NULL)) > 0 THEN
-        v_new_ids := recommender._sign_receipts(p_user_id, v_batch.client_ids, v_as_of);
+        v_new_ids := recommender._sign_receipts(p_user_id, v_batch.client_ids);
         IF cardinality(v_new_ids) < cardinality(array_remove(v_batch.client_ids, NULL)) THEN
             SELECT
                 array_agg(i.interaction_type ORDER BY i.number) AS types,

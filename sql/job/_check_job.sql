@@ -11,13 +11,13 @@ BEGIN
     IF NOT EXISTS (SELECT FROM recommender.job_types AS t WHERE t.job_type = p_job_type) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER041',
-            MESSAGE = format('there is no job type "%s"', p_job_type),
+            MESSAGE = format('there is no job type %s', coalesce('"' || p_job_type || '"', 'NULL')),
             HINT = 'SELECT job_type FROM recommender.job_types lists them';
     END IF;
     IF jsonb_typeof(p_payload) <> 'object' THEN
-        v_fault := format('it is %s, not an object', jsonb_typeof(p_payload));
+        v_fault := format('expected an object, not %s', left(p_payload::text, 40));
     ELSE
-        SELECT format('%s is %s, expected %s', k.key, k.value, k.expected) INTO v_fault
+        SELECT format('%s is %s, expected %s', k.key, left(k.value::text, 40), k.expected) INTO v_fault
         FROM (
             SELECT
                 e.key,

@@ -10,9 +10,11 @@ BEGIN ATOMIC
         WHEN 'refresh_user_recommendations_ml' THEN 'refresh'
         WHEN 'recompute_recommendations_ml' THEN
             CASE WHEN p_payload -> 'skip_training' = 'true' THEN 'batch' ELSE 'training' END
-        ELSE 'batch'
+        WHEN 'refresh_upcoming_events' THEN 'batch'
+        WHEN 'evaluate_personalization_guardrails' THEN 'batch'
+        WHEN 'apply_analytics_retention' THEN 'batch'
     END;
 END;
 
 COMMENT ON FUNCTION recommender._job_lane(text, jsonb) IS
-'refresh for one student''s list, training for what needs numpy, batch for everything else.';
+'refresh for one student''s list, training for what needs numpy, batch for everything else that recommender.job_types has; NULL for jobs that are not ours: an app may keep its own in the same table.';

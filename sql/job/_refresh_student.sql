@@ -5,6 +5,8 @@ RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
 AS $$
+DECLARE
+    v_item_count integer;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM recommender.source_students AS s WHERE s.user_id = p_user_id
@@ -16,12 +18,21 @@ BEGIN
             'is_done', true
         );
     END IF;
-    IF NOT recommender._has_fresh_upcoming(recommender.as_of(), interval '5 minutes') THEN
+    v_item_count := recommender.score_user(p_user_id, p_top_n);
+    -- Asked of one snapshot, and without a lock on the job: refreshes must not wait for each other,
+    -- and a claim would pass over it.
+    IF (
+        SELECT
+            NOT recommender._has_fresh_upcoming(recommender.as_of(), interval '5 minutes')
+            AND NOT EXISTS (
+                SELECT FROM public.background_jobs AS j
+                WHERE
+                    j.status IN ('queued', 'running') AND j.job_type = 'refresh_upcoming_events'
+            )
+    ) THEN
         PERFORM recommender.enqueue_job('refresh_upcoming_events', '{}', 'all');
     END IF;
-    RETURN jsonb_build_object(
-        'item_count', recommender.score_user(p_user_id, p_top_n), 'is_done', true
-    );
+    RETURN jsonb_build_object('item_count', v_item_count, 'is_done', true);
 END;
 $$;
 

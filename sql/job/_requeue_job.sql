@@ -29,14 +29,12 @@ EXCEPTION WHEN unique_violation THEN
     v_job := recommender.enqueue_job(
         p_job.job_type, p_job.payload, p_job.dedupe_key, p_run_at
     );
-    -- Whatever had no error needs nobody's attention.
+    -- Nothing is lost, so it needs nobody's attention.
     UPDATE public.background_jobs AS j SET
-        status = CASE WHEN p_error IS NULL THEN 'succeeded' ELSE 'failed' END,
+        status = 'succeeded',
         attempts = p_attempts,
-        last_error = p_error || format('; job %s, queued meanwhile, does the same', v_job.id),
-        result = CASE
-            WHEN p_error IS NULL THEN jsonb_build_object('merged_into', v_job.id) ELSE j.result
-        END,
+        last_error = p_error,
+        result = jsonb_build_object('merged_into', v_job.id),
         locked_at = NULL,
         locked_by = NULL,
         finished_at = clock_timestamp()
@@ -49,4 +47,4 @@ $$;
 COMMENT ON FUNCTION recommender._requeue_job(
     public.background_jobs, timestamptz, integer, text
 ) IS
-'Makes a job queued again, to run from p_run_at on with so many attempts behind it, and returns its row. If a job of the same meaning was queued meanwhile, the two are merged into that one: this one has succeeded with its id in result (merged_into), or failed with p_error and its id in last_error.';
+'Makes a job queued again, to run from p_run_at on with so many attempts behind it, and returns its row. If a job of the same meaning was queued meanwhile, the two are merged into that one: this one has succeeded with its id in result (merged_into), and keeps p_error.';

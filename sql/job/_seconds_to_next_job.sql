@@ -9,6 +9,7 @@ BEGIN ATOMIC
     FROM public.background_jobs AS j
     WHERE
         j.status = 'queued'
+        AND isfinite(j.run_at)
         AND array_position(p_lanes, recommender._job_lane(j.job_type, j.payload)) IS NOT NULL
         AND NOT recommender._is_job_blocked(j.job_type, j.dedupe_key)
     ORDER BY j.run_at, j.id

@@ -19,6 +19,12 @@ DECLARE
     v_job public.background_jobs;
 BEGIN
     PERFORM recommender._check_job(p_job_type, v_payload);
+    IF NOT isfinite(p_run_at) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER042',
+            MESSAGE = format('a job cannot be due at %s', p_run_at),
+            HINT = 'give a moment, or leave p_run_at out: now';
+    END IF;
     IF p_job_type = 'refresh_user_recommendations_ml' THEN
         -- Complete, so that two can be merged: the longer list serves both.
         v_dedupe_key := (v_payload ->> 'user_id')::numeric::integer::text;
@@ -101,4 +107,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.enqueue_job(text, jsonb, text, timestamptz) IS
-'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs), of refreshes that come thick and fast only now and then: look again in 20 ms, 40 ms … after one. While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take.';
+'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs), of refreshes that come thick and fast only now and then: look again in 20 ms, 40 ms … after one. While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take, or p_run_at infinite.';

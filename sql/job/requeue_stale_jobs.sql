@@ -15,6 +15,7 @@ BEGIN
         SELECT j.* FROM public.background_jobs AS j
         WHERE
             j.status = 'running'
+            AND recommender._job_lane(j.job_type, j.payload) IS NOT NULL
             AND j.locked_at < clock_timestamp() - (
                 SELECT p.stale_after_seconds FROM recommender.parameters AS p
             ) * interval '1 second'

@@ -11,12 +11,19 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     v_worker text := coalesce(p_worker, 'session ' || pg_backend_pid());
-    v_lanes text[] := ARRAY(
-        SELECT l.lane FROM unnest(p_lanes) AS l (lane) WHERE l.lane IN ('refresh', 'batch')
-    );
     v_job public.background_jobs;
     v_has_ended boolean;
 BEGIN
+    IF p_limit >= 1 IS NOT TRUE OR p_lanes <@ ARRAY['refresh', 'batch'] IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER042',
+            MESSAGE = format(
+                'run_jobs cannot run %s jobs of the lanes %s',
+                coalesce(p_limit::text, 'NULL'), coalesce(p_lanes::text, 'NULL')
+            ),
+            HINT = 'give a p_limit of at least 1 and lanes of {refresh,batch}; '
+                'training needs python -m app.worker';
+    END IF;
     IF NOT (SELECT p.queue_enabled FROM recommender.parameters AS p) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER040',
@@ -28,7 +35,7 @@ BEGIN
     COMMIT;
     job_count := 0;
     WHILE job_count < p_limit LOOP
-        v_job := recommender.claim_job(v_worker, v_lanes);
+        v_job := recommender.claim_job(v_worker, p_lanes);
         COMMIT;
         EXIT WHEN v_job.id IS NULL;
         LOOP
@@ -38,11 +45,11 @@ BEGIN
         END LOOP;
         job_count := job_count + 1;
     END LOOP;
-    next_seconds := recommender._seconds_to_next_job(v_lanes);
+    next_seconds := recommender._seconds_to_next_job(p_lanes);
 END;
 $$;
 
 COMMENT ON PROCEDURE recommender.run_jobs(  -- noqa: LT01
     integer, text, text[], integer, double precision  -- noqa: LT01
 ) IS
-'Hands stale jobs back, then claims and runs due jobs of the lanes refresh and batch for p_worker (NULL: this session), at most p_limit, any number of callers at once. Gives job_count, how many it ran, and next_seconds, how long until another is due (negative: one is due but locked or beyond the limit; NULL: none). A job that raises is noted in its row and does not stop the others. Must be called outside a transaction block. Raises ER040 while TASK_QUEUE_ENABLED is false.';
+'Hands stale jobs back, then claims and runs due jobs of the lanes refresh and batch for p_worker (NULL: this session), at most p_limit, any number of callers at once. Gives job_count, how many it ran, and next_seconds, how long until another is due (negative: one is due but locked or beyond the limit; NULL: none). A job that raises is noted in its row and does not stop the others. Must be called outside a transaction block. Raises ER040 while TASK_QUEUE_ENABLED is false, ER042 for a limit below 1 or another lane.';

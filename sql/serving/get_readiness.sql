@@ -21,7 +21,7 @@ DECLARE
             THEN 'the functions of the database are of another version: run scripts/migrate.py'
         WHEN pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
             THEN 'the database is read-only'
-        ELSE (
+        ELSE coalesce((
             SELECT format(
                 'setting %s is "%s" (%s), which is not valid: correct or delete its row in'
                 ' recommender_settings', s.name, s.value, s.source
@@ -30,7 +30,7 @@ DECLARE
             WHERE NOT s.is_valid
             ORDER BY s.name
             LIMIT 1
-        )
+        ), recommender._telemetry_trouble())
     END;
 BEGIN
     IF v_trouble IS NOT NULL THEN
@@ -57,4 +57,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.get_readiness(text, text) IS
-'The answer of GET /readyz for an application whose last migration and whose sql/ (sha256) these are: 200 with the active model (NULL: none, and reason says what serves instead), or 503 when the database is behind, of another version, read-only, or has a setting that is not valid. One row.';
+'The answer of GET /readyz for an application whose last migration and whose sql/ (sha256) these are: 200 with the active model (NULL: none, and reason says what serves instead), or 503 when the database is behind, of another version, read-only, has a setting that is not valid, or an event_interactions that does not take telemetry. One row.';

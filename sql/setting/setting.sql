@@ -35,7 +35,9 @@ BEGIN
             ERRCODE = 'ER002',
             MESSAGE = format('setting %s is "%s", which is not valid', p_name, v_value),
             DETAIL = format(
-                'It takes a %s%s.', v_setting.value_type,
+                'It takes %s%s.',
+                CASE v_setting.value_type WHEN 'integer' THEN 'an ' ELSE 'a ' END
+                || v_setting.value_type,
                 coalesce(' from ' || v_setting.min_value || ' to ' || v_setting.max_value, '')
             ),
             HINT = format(

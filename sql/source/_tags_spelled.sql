@@ -31,7 +31,8 @@ BEGIN
             OR width_bucket(ascii(t.name), v_letters) % 2 = 0
             OR width_bucket(ascii(right(t.name, 1)), v_letters) % 2 = 0
         )
-        AND t.tag = ANY (p_tags);
+        -- Hashed, which = ANY of a parameter is not: a batch may name thousands.
+        AND t.tag IN (SELECT n.tag FROM unnest(p_tags) AS n (tag));
 END;
 $$;
 
