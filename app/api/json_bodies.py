@@ -61,7 +61,12 @@ def read_json(body: bytes) -> str:
     """Give the text of a body that jsonb can hold; a 422 names index and field otherwise."""
     try:
         text = body.decode()
-        is_sure = type(_DECODER.decode(text)) is dict and not DOUBTFUL_ESCAPE.search(text)
+        is_sure = (
+            type(_DECODER.decode(text)) is dict
+            and not DOUBTFUL_ESCAPE.search(text)
+            # How deep json itself goes depends on the Python and on the recursion limit.
+            and text.count("{") + text.count("[") <= MAX_LEVELS
+        )
     except (ValueError, RecursionError):
         # Bytes that are no text become lone surrogates, which are no part of any token.
         text = body.decode(errors="surrogateescape")

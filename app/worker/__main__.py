@@ -20,6 +20,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     own = "".join(
         f"\n  {name.upper():<20} {field.description}"
+        + (f" (default: {field.default})" if field.default is not None else "")
         for name, field in WorkerSettings.model_fields.items()
     )
     shared = "".join(
@@ -30,7 +31,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description="Run the jobs of the queue until a signal comes, any number of workers on one"
         f" database.\nEnvironment variables configure it:\n{own}\n\nand those it stores where SQL"
         f" finds them, too (TASK_QUEUE_ENABLED has to be true):\n{shared}",
-        epilog="What each takes, and all else: docs/jobs.md",
+        epilog="What the shared ones take: docs/http-api.md; how jobs live: docs/jobs.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

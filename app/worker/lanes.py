@@ -75,7 +75,7 @@ class SqlLane:
         self._lane = lane
         self._bell = bell
         self._is_stopping = False
-        self._job_started = 0.0
+        self._last_ended = 0.0
 
     async def run(self) -> None:
         """Run jobs until told to stop, or cancelled."""
@@ -106,7 +106,6 @@ class SqlLane:
         self._is_stopping = True
 
     async def _call(self, limit: int) -> tuple[int, float | None]:
-        self._job_started = perf_counter()
         row = await self.session.ask(RUN, limit, self.session.name, self._lane)
         return row["job_count"], row["next_seconds"]
 
@@ -114,8 +113,11 @@ class SqlLane:
         if message.message != JOB_ENDED or message.detail is None:
             return
         now = perf_counter()
-        log_end(**json.loads(message.detail), seconds=now - self._job_started)
-        self._job_started = now
+        log_end(
+            **json.loads(message.detail),
+            seconds=now - max(self._last_ended, self.session.asked_at),
+        )
+        self._last_ended = now
 
 
 def log_end(

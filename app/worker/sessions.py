@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -85,6 +86,8 @@ class Session:
     ) -> None:
         self.is_busy = False
         """Whether the database is at a statement."""
+        self.asked_at = 0.0
+        """When the last statement was sent, by time.perf_counter()."""
         self.name = f"{worker.name}/{lane}"
         self._worker = worker
         self._gives_up_claims = gives_up_claims
@@ -118,6 +121,7 @@ class Session:
             if self._gives_up_claims:
                 await self._connection.execute(GIVE_UP_CLAIMS, self.name)
         self.is_busy = True
+        self.asked_at = perf_counter()
         try:
             row = await self._connection.fetchrow(statement, *arguments)
         finally:

@@ -117,11 +117,11 @@ BEGIN
     WHERE
         (
             SELECT count(*) < v_most_names
-            FROM public.user_implicit_interest_categories AS c
+            FROM recommender.source_implicit_categories AS c
             WHERE c.user_id = p_user_id
         )
         OR EXISTS (
-            SELECT FROM public.user_implicit_interest_categories AS c
+            SELECT FROM recommender.source_implicit_categories AS c
             WHERE c.user_id = p_user_id AND c.category = s.name
         )
     ORDER BY s.name
@@ -137,11 +137,11 @@ BEGIN
     WHERE
         (
             SELECT count(*) < v_most_names
-            FROM public.user_implicit_interest_cities AS c
+            FROM recommender.source_implicit_cities AS c
             WHERE c.user_id = p_user_id
         )
         OR EXISTS (
-            SELECT FROM public.user_implicit_interest_cities AS c
+            SELECT FROM recommender.source_implicit_cities AS c
             WHERE c.user_id = p_user_id AND c.city = s.name
         )
     ORDER BY s.name

@@ -7,7 +7,7 @@ STABLE
 AS $$
 DECLARE
     v_expected text;
-    v_errors jsonb;
+    v_errors json;
     v_detail text;
 BEGIN
     IF p_events IS NULL OR jsonb_typeof(p_events) <> 'array' THEN
@@ -19,8 +19,8 @@ BEGIN
     END IF;
     IF v_expected IS NOT NULL THEN
         v_detail := 'events: ' || v_expected;
-        v_errors := jsonb_build_array(
-            jsonb_build_object('index', NULL, 'field', 'events', 'detail', v_expected)
+        v_errors := json_build_array(
+            json_build_object('index', NULL, 'field', 'events', 'detail', v_expected)
         );
     ELSE
         SELECT
@@ -28,8 +28,8 @@ BEGIN
                 format('events[%s]%s', f.index, '.' || f.field) ORDER BY f.index, f.field
             ))[1], (array_agg(f.detail ORDER BY f.index, f.field))[1])
             || CASE WHEN count(*) > 1 THEN format(' (and %s more)', count(*) - 1) ELSE '' END,
-            jsonb_agg(
-                jsonb_build_object('index', f.index, 'field', f.field, 'detail', f.detail)
+            json_agg(
+                json_build_object('index', f.index, 'field', f.field, 'detail', f.detail)
                 ORDER BY f.index, f.field
             )
         INTO v_detail, v_errors
@@ -38,10 +38,10 @@ BEGIN
     RETURN QUERY SELECT
         422,
         NULL::json,
-        (
-            recommender._problem(422, 'Unprocessable Content', v_detail)::jsonb
-            || jsonb_build_object('errors', v_errors)
-        )::json;
+        json_build_object(
+            'type', 'about:blank', 'title', 'Unprocessable Content', 'status', 422,
+            'detail', v_detail, 'errors', v_errors
+        );
 END;
 $$;
 
