@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.database import connect
 from tests.support.learning import Learner, Settings, largest_difference
 from tests.support.telemetry import Telemetry, interaction, record
 from tests.support.worlds import AS_OF, World, days
@@ -718,3 +719,61 @@ async def until_waiting(scene: Scene, connection: Connection[Record]) -> None:
             "SELECT cardinality(pg_blocking_pids($1)) > 0", connection.get_server_pid()
         ):
             await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ("SELECT 1", None),
+        (
+            "ALTER TABLE event_interactions ALTER COLUMN user_id SET NOT NULL",
+            "user_id is NOT NULL, which visitors and searches are",
+        ),
+        (
+            "ALTER TABLE event_interactions DETACH PARTITION event_interactions_default",
+            "it has no default partition",
+        ),
+        (
+            """CREATE TYPE kind AS ENUM ('click');
+            DROP TABLE event_interactions CASCADE;
+            CREATE TABLE event_interactions (user_id integer, interaction_type kind)""",
+            "interaction_type is kind, expected text or varchar",
+        ),
+    ],
+)
+def test_a_table_of_the_app_that_cannot_take_telemetry_is_not_ready(
+    change: str, trouble: str | None, database_url: str, run: Run
+) -> None:
+    async def trouble_after_the_change() -> str | None:
+        connection = await connect(database_url)
+        try:
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.execute("TRUNCATE event_interactions")
+            await connection.execute(change)
+            told: str | None = await connection.fetchval("SELECT recommender._telemetry_trouble()")
+            await transaction.rollback()
+            return told
+        finally:
+            await connection.close()
+
+    told = run(trouble_after_the_change())
+    expected = trouble and f"event_interactions does not take telemetry: {trouble}"
+    assert told == expected
+
+
+def test_searches_do_not_grow_a_students_interests_without_end(scene: Scene) -> None:
+    for part in range(8):
+        names = [f"place {part * 100 + number}" for number in range(100)]
+        batch = [interaction("search", city=name, category=name) for name in names]
+        assert scene.post(*batch).counts == (100, 0, 0)
+    counted = "SELECT count(*) FROM user_implicit_interest_{} WHERE user_id = $1"
+    for kind in ("cities", "categories"):
+        assert scene.telemetry.value(counted.format(kind), scene.student) == 500
+    # What is known goes on growing.
+    score = (
+        "SELECT score FROM user_implicit_interest_cities WHERE user_id = $1 AND city = 'place 3'"
+    )
+    before = scene.telemetry.value(score, scene.student)
+    scene.post(interaction("search", city="Place 3"))
+    assert scene.telemetry.value(score, scene.student) == pytest.approx(before + 0.2)
