@@ -648,4 +648,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-3710855e8c1b6777da13c10cbd8d00bf1ae2d448090d2751cbd6bc933ce4404b';
+e2888af0df5a8214f8ab5d928350ee20af0b2aad31623acd04c3df57508ad1fc';

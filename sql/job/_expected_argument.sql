@@ -38,7 +38,7 @@ BEGIN
     ) AS a (job_type, key, value_type, min_value, max_value, choices)
     WHERE a.job_type = p_job_type AND a.key = p_key;
     IF NOT FOUND THEN
-        RETURN 'no such key';
+        RETURN 'no key of this name';
     ELSIF v_argument.value_type IN ('integer', 'number') THEN
         IF jsonb_typeof(p_value) = 'number' THEN
             IF
