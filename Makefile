@@ -90,6 +90,7 @@ bench: setup ## Measure rescore, HTTP server, ingest and click to list, small (m
 	@$(BIN)/python scripts/bench/rescore.py
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
+	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2
 	@$(BIN)/python scripts/bench/click_to_list.py
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
