@@ -139,6 +139,7 @@
 \ir feedback/_sign_receipts.sql
 \ir feedback/_store_interactions.sql
 \ir feedback/_sum_interests.sql
+\ir feedback/_sum_tag_interests.sql
 \ir feedback/_learn_interests.sql
 \ir feedback/_keeping_rank.sql
 \ir feedback/_keep_retention_history.sql

@@ -287,6 +287,12 @@ FROM (
         ARRAY['text[]', 'double precision[]', 'jsonb[]', 'text'],
         'sql/feedback/_sum_interests.sql'
     ),
+    (
+        'function',
+        '_sum_tag_interests',
+        ARRAY['integer', 'integer[]', 'double precision[]', 'jsonb[]'],
+        'sql/feedback/_sum_tag_interests.sql'
+    ),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
@@ -648,4 +654,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e2888af0df5a8214f8ab5d928350ee20af0b2aad31623acd04c3df57508ad1fc';
+7021a85fee4adedee7198ff51d998d4808698ee9d3069f079b54d9d929d3dfb6';

@@ -156,7 +156,7 @@ def test_events_and_tags_are_looked_up_one_by_one(explainer: Planner, student: i
         for text, plan in plans.items()
         if {"events", "event_tags"} & {node.get("Relation Name") for node in walk(plan)}
     }
-    assert any("user_implicit_interest_tags" in text for text in asked)
+    assert any("source_event_tags" in text for text in asked)
     for text, plan in asked.items():
         kinds = {node["Node Type"] for node in walk(plan)}
         assert kinds & {"Hash Join", "Merge Join", "Bitmap Heap Scan"} == set(), text

@@ -25,8 +25,6 @@ DECLARE
     v_categories text[];
     v_cities text[];
     v_names jsonb[];
-    v_tags text[];
-    v_hidden_tags text[];
     -- Searches may name anything. Nobody has so many interests, and a refresh reads them all.
     v_most_names CONSTANT integer := 500;
 BEGIN
@@ -56,52 +54,13 @@ BEGIN
     SELECT array_agg(i.meta) INTO v_names
     FROM unnest(p_types, p_event_ids, p_metas) AS i (interaction_type, event_id, meta)
     WHERE i.interaction_type IN ('search', 'filter') AND i.event_id IS NULL AND i.meta IS NOT NULL;
-    IF v_names IS NOT NULL THEN
-        SELECT array_agg(DISTINCT t.tag) INTO v_tags
-        FROM (
-            SELECT recommender.normalize_text(a.item #>> '{}') AS tag
-            FROM unnest(v_names) AS n (meta)
-            CROSS JOIN LATERAL jsonb_array_elements(
-                CASE WHEN jsonb_typeof(n.meta -> 'tags') = 'array' THEN n.meta -> 'tags' END
-            ) AS a (item)
-            WHERE jsonb_typeof(a.item) = 'string'
-        ) AS t
-        WHERE t.tag IS NOT NULL;
-    ELSIF v_event_ids IS NULL THEN
+    IF v_event_ids IS NULL AND v_names IS NULL THEN
         RETURN;
     END IF;
 
-    v_hidden_tags := ARRAY(
-        SELECT g.tag
-        FROM recommender.source_hidden_tags AS h
-        INNER JOIN recommender.source_tags AS g ON g.tag_id = h.tag_id
-        WHERE h.user_id = p_user_id
-    );
     INSERT INTO public.user_implicit_interest_tags AS t (user_id, tag_id, score, last_seen_at)
     SELECT p_user_id, s.tag_id, least(v_cap, s.score), p_as_of
-    FROM (
-        SELECT
-            x.tag_id,
-            sum(x.delta) AS score
-        FROM (
-            SELECT
-                et.tag,
-                min(et.tag_id) AS tag_id,
-                min(d.delta) / count(*) OVER (PARTITION BY d.event_id) AS delta
-            FROM unnest(v_event_ids, v_deltas) AS d (event_id, delta)
-            INNER JOIN recommender.source_event_tags AS et ON et.event_id = d.event_id
-            GROUP BY d.event_id, et.tag
-            UNION ALL
-            SELECT
-                g.tag,
-                min(g.tag_id) AS tag_id,
-                0.2 AS delta
-            FROM recommender._tags_spelled(v_tags) AS g
-            GROUP BY g.tag
-        ) AS x
-        WHERE x.tag <> ALL (v_hidden_tags)
-        GROUP BY x.tag_id
-    ) AS s
+    FROM recommender._sum_tag_interests(p_user_id, v_event_ids, v_deltas, v_names) AS s
     ORDER BY s.tag_id
     ON CONFLICT (user_id, tag_id) DO UPDATE SET
         score = least(v_cap, excluded.score + recommender.decayed_score(
