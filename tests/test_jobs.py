@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from app.database import connect
+from tests.support.locks import until_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,18 +146,6 @@ def queue(opened: Callable[[], Queue]) -> Queue:
 
 def payload_of(job: asyncpg.Record) -> object:
     return json.loads(job["payload"])
-
-
-async def waiting(control: Connection, pid: int) -> None:
-    """Come back when a session waits for a lock."""
-
-    async def ask() -> None:
-        while not await control.fetchval(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1", pid
-        ):
-            await asyncio.sleep(0.002)
-
-    await asyncio.wait_for(ask(), PATIENCE_SECONDS)
 
 
 def test_a_job_waits_with_what_it_was_given(queue: Queue) -> None:
@@ -392,13 +381,12 @@ def test_a_claim_not_committed_yet_blocks_the_others_of_its_type(
     queue.enqueue(RECOMPUTE, {}, "a")
     queue.enqueue(RECOMPUTE, {}, "b")
     first, second = opened(), opened()
-    second_pid = second.connection.get_server_pid()
 
     async def race() -> asyncpg.Record | None:
         async with first.connection.transaction():
             assert await first.claiming("a")
             rival = asyncio.create_task(second.claiming("b"))
-            await waiting(queue.connection, second_pid)
+            await until_waiting(queue.connection, second.connection)
         return await asyncio.wait_for(rival, PATIENCE_SECONDS)
 
     assert run(race()) is None
@@ -462,13 +450,12 @@ def test_a_signal_that_meets_a_claim_waits_for_it_and_is_another_job(
 ) -> None:
     job = queue.refresh()
     worker, signal = opened(), opened()
-    signal_pid = signal.connection.get_server_pid()
 
     async def race() -> asyncpg.Record:
         async with worker.connection.transaction():
             assert await worker.claiming()
             enqueueing = asyncio.create_task(signal.enqueueing(REFRESH, {"user_id": 1}))
-            await waiting(queue.connection, signal_pid)
+            await until_waiting(queue.connection, signal.connection)
         return await asyncio.wait_for(enqueueing, PATIENCE_SECONDS)
 
     assert run(race())["id"] != job["id"]
@@ -727,7 +714,6 @@ def test_a_job_that_fails_while_its_like_is_being_queued_waits_to_see(
     queue.refresh()
     claim = queue.must_claim()
     worker, signal = opened(), opened()
-    worker_pid = worker.connection.get_server_pid()
 
     async def race() -> None:
         transaction = signal.connection.transaction()
@@ -738,7 +724,7 @@ def test_a_job_that_fails_while_its_like_is_being_queued_waits_to_see(
                 "SELECT recommender.fail_job($1, 'w', 1, 'oops')", claim["id"]
             )
         )
-        await waiting(queue.connection, worker_pid)
+        await until_waiting(queue.connection, worker.connection)
         await (transaction.commit() if commits else transaction.rollback())
         assert await asyncio.wait_for(failing, PATIENCE_SECONDS) is True
 

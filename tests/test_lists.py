@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from tests.support.locks import until_waiting
 from tests.support.worlds import AS_OF, FEATURES, World, days, open_session
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ FOR EACH ROW WHEN (NEW.user_id = 250) EXECUTE FUNCTION pass_gate()
 GATED_STUDENT = 250
 TAKE_DOWN_GATE = "DROP FUNCTION IF EXISTS pass_gate CASCADE"
 
-WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1"
 REFRESH_LOCK = "recommender._lock_key('refresh_features')"
 
 
@@ -118,18 +118,6 @@ def models(lists: dict[int, asyncpg.Record]) -> dict[int, str]:
 
 async def bounded(work: Coroutine[Any, Any, Any]) -> Any:
     return await asyncio.wait_for(work, PATIENCE_SECONDS)
-
-
-async def wait_until_waiting(
-    control: Connection, pid: int, work: asyncio.Future[Any] | None = None
-) -> None:
-    """Come back when a session waits for a lock, or when its work is done without one."""
-
-    async def ask() -> None:
-        while not (await control.fetchval(WAITS, pid) or (work and work.done())):
-            pass
-
-    await asyncio.wait_for(ask(), PATIENCE_SECONDS)
 
 
 def refused(run: Run, connection: Connection, sql: str, *arguments: object) -> str:
@@ -274,9 +262,9 @@ def test_a_rebuild_of_the_twins_and_a_batch_do_not_wait_for_each_other(
         scored = asyncio.ensure_future(
             batch.execute("SELECT recommender.score_students($1, 1, 4, true)", run_id)
         )
-        await wait_until_waiting(connection, batch.get_server_pid())
+        await until_waiting(connection, batch)
         rebuilt = asyncio.ensure_future(rebuild.execute("SELECT recommender.refresh_features()"))
-        await wait_until_waiting(connection, rebuild.get_server_pid(), rebuilt)
+        await until_waiting(connection, rebuild, rebuilt)
         await holder.commit()
         await asyncio.gather(scored, rebuilt)
 
@@ -320,7 +308,7 @@ def test_connections_that_find_the_twins_of_another_moment_go_on_at_their_own(
             for n, worker in enumerate(workers)
         ]
         for worker in workers:
-            await wait_until_waiting(connection, worker.get_server_pid())
+            await until_waiting(connection, worker)
         await connection.execute(f"SELECT pg_advisory_unlock({REFRESH_LOCK})")
         await asyncio.gather(*scored)
 
@@ -382,7 +370,7 @@ def test_a_rebuild_for_another_moment_waits_for_a_batch_and_the_next_batch_rebui
         await transaction.start()
         assert await batch.fetchval("SELECT recommender.score_students($1, 1, 4)", run_id) == 4
         rebuilt = asyncio.ensure_future(rebuild.execute("SELECT recommender.refresh_features()"))
-        await wait_until_waiting(connection, rebuild.get_server_pid())
+        await until_waiting(connection, rebuild)
         await transaction.commit()
         await rebuilt
         assert await batch.fetchval("SELECT recommender.score_students($1, 5, 9)", run_id) == 5
@@ -475,7 +463,7 @@ def test_score_user_waits_for_whoever_writes_that_list(
         await transaction.start()
         await connection.execute("SELECT recommender.score_user(2, 5)")
         waiting = asyncio.ensure_future(other.fetchval("SELECT recommender.score_user(2, 3)"))
-        await wait_until_waiting(watcher, other.get_server_pid())
+        await until_waiting(watcher, other)
         assert not waiting.done()
         await transaction.commit()
         assert await bounded(waiting) == 3  # type: ignore[arg-type]
@@ -505,7 +493,7 @@ def test_a_killed_run_leaves_whole_lists_and_resumes_with_the_rest_only(
 
     async def kill_in_the_second_batch() -> None:
         rescore = asyncio.ensure_future(victim.execute("CALL recommender.score_all(5)"))
-        await wait_until_waiting(connection, victim.get_server_pid())
+        await until_waiting(connection, victim)
         await connection.execute("SELECT pg_terminate_backend($1)", victim.get_server_pid())
         with pytest.raises((asyncpg.PostgresError, ConnectionError)):
             await rescore
@@ -540,11 +528,11 @@ def test_a_run_whose_model_was_replaced_stops_and_is_not_resumed(
 
     async def activate_in_the_second_batch() -> str:
         rescore = asyncio.ensure_future(writer.execute("CALL recommender.score_all(5)"))
-        await wait_until_waiting(connection, writer.get_server_pid())
+        await until_waiting(connection, writer)
         activate = asyncio.ensure_future(
             activator.execute("SELECT recommender.activate_model('m2')")
         )
-        await wait_until_waiting(connection, activator.get_server_pid())
+        await until_waiting(connection, activator)
         await connection.execute("SELECT pg_advisory_unlock($1)", GATE)
         await activate
         with pytest.raises(asyncpg.PostgresError) as caught:
@@ -596,7 +584,7 @@ def test_a_registration_removed_while_a_batch_writes_leaves_the_list_whole(
 
     async def remove_between_rows_and_headers() -> None:
         rescore = asyncio.ensure_future(writer.execute(f"CALL recommender.score_all({EVENTS})"))
-        await wait_until_waiting(connection, writer.get_server_pid())
+        await until_waiting(connection, writer)
         await connection.execute("DELETE FROM registrations")
         await connection.execute("SELECT pg_advisory_unlock($1)", GATE)
         await rescore

@@ -14,13 +14,12 @@ import pytest
 
 from app.database import connect
 from tests.support.learning import Learner, Settings, largest_difference
+from tests.support.locks import until_waiting
 from tests.support.telemetry import Telemetry, interaction, record
 from tests.support.worlds import AS_OF, World, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from asyncpg import Connection, Record
 
     from tests.support.learning import Interaction
     from tests.support.runner import Run
@@ -485,7 +484,7 @@ def test_a_retry_waits_for_the_first_try(
             await transaction.start()
             await record(first, user, batch)
             retry = asyncio.create_task(record(second, user, batch[::-1]))
-            await until_waiting(scene, second)
+            await until_waiting(scene.telemetry.connection, second)
             await (transaction.commit() if ends_well else transaction.rollback())
             return await retry
 
@@ -705,20 +704,11 @@ def test_a_click_waits_for_a_claim_and_then_queues_its_own_refresh(scene: Scene,
             async with claiming.transaction():
                 assert await claiming.fetchval(CLAIM, "worker") is not None
                 click = asyncio.create_task(record(clicking, scene.student, [scene.click()]))
-                await until_waiting(scene, clicking)
+                await until_waiting(scene.telemetry.connection, clicking)
             assert (await click).status == 204
 
     run(click_while_a_claim_is_open())
     assert [status for status, _ in scene.telemetry.rows(JOBS)] == ["running", "queued"]
-
-
-async def until_waiting(scene: Scene, connection: Connection[Record]) -> None:
-    """Return once a session waits for another's lock."""
-    async with asyncio.timeout(30):
-        while not await scene.telemetry.connection.fetchval(
-            "SELECT cardinality(pg_blocking_pids($1)) > 0", connection.get_server_pid()
-        ):
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(

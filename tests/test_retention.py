@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.database import connect
+from tests.support.locks import until_waiting
 from tests.support.random_worlds import worlds
 from tests.support.worlds import AS_OF, World, days, open_session
 
@@ -643,8 +644,20 @@ VALUES ('analytics_retention_days', '30'), ('analytics_rate_limit', '100000')
 """
 OLD_CLICKS = """
 INSERT INTO event_interactions (user_id, event_id, interaction_type, occurred_at)
-SELECT u, e, 'click', now() - make_interval(months => 2 + e % $1)
+SELECT u, e, 'click', now() - make_interval(months => 3 + e % $1)
 FROM generate_series(1, 300) AS u CROSS JOIN generate_series(1, 100) AS e
+"""
+LAST_DEFAULT_ROW = (
+    "SELECT FROM event_interactions_default AS i"
+    " WHERE i.ctid = (SELECT max(l.ctid) FROM event_interactions_default AS l) FOR UPDATE"
+)
+OLD_PARTITION = """
+SELECT i.tableoid::regclass::text
+FROM event_interactions AS i
+WHERE
+    i.tableoid <> 'event_interactions_default'::regclass
+    AND i.occurred_at < now() - interval '1 month'
+LIMIT 1
 """
 ALL_PAIRS = """
 SELECT count(*) AS rows, count(DISTINCT (i.user_id, i.event_id)) AS pairs
@@ -681,34 +694,46 @@ async def retain(url: str) -> Record:
 
 
 def test_nothing_is_lost_when_it_is_killed_and_called_again(crowd_url: str, run: Run) -> None:
-    async def kill(admin: Connection[Record]) -> None:
-        victim = await connect(crowd_url)
-        call = asyncio.ensure_future(victim.fetchrow("CALL recommender.apply_retention()"))
-        pid = victim.get_server_pid()
-        count = "SELECT count(*) FROM interaction_history"
-        before = await admin.fetchval(count)
-        while await admin.fetchval(count) == before and not call.done():
-            await asyncio.sleep(0.002)
-        await admin.execute("SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises((asyncpg.PostgresError, ConnectionError)):
-            await call
-        victim.terminate()
+    async def kill(admin: Connection[Record], hold: str) -> tuple[int, int]:
+        """Kill a run that waits for what is held; give what it had removed and kept."""
+        holder, victim = await connect(crowd_url), await connect(crowd_url)
+        try:
+            await holder.execute(f"BEGIN; {hold}")
+            call = asyncio.ensure_future(victim.fetchrow("CALL recommender.apply_retention()"))
+            await until_waiting(admin, victim, call)
+            await admin.execute("SELECT pg_terminate_backend($1)", victim.get_server_pid())
+            with pytest.raises((asyncpg.PostgresError, ConnectionError)):
+                await call
+        finally:
+            victim.terminate()
+            await holder.close()
         # A month that has been read and not yet dropped is there twice, which no pair minds.
         row = await admin.fetchrow(ALL_PAIRS)
         assert row is not None
         assert row["pairs"] == 30_000
+        left = await admin.fetchval("SELECT count(*) FROM event_interactions")
+        return 30_000 - left, await admin.fetchval("SELECT count(*) FROM interaction_history")
 
     async def scenario() -> None:
         admin = await connect(crowd_url)
         try:
-            # One month has a partition of its own, the other is in the default one.
-            month = await admin.fetchval("SELECT (now() - interval '2 months')::date")
+            # One month has a partition of its own, the other four are in the default one.
+            today = await admin.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
+            await admin.execute(CREATE, today, today + timedelta(days=100))
+            month = await admin.fetchval("SELECT (now() - interval '3 months')::date")
             await admin.execute(CREATE, month, month)
-            await admin.execute(OLD_CLICKS, 2)
-            await kill(admin)
-            await kill(admin)
+            await admin.execute(OLD_CLICKS, 5)
+            # Between the history of the last rows of the default partition and their removal.
+            removed, kept_pairs = await kill(admin, LAST_DEFAULT_ROW)
+            assert 0 < removed == kept_pairs < 24_000
+            # Between the history of the month and its end.
+            partition = await admin.fetchval(OLD_PARTITION)
+            assert await kill(admin, f"LOCK TABLE {partition} IN ROW EXCLUSIVE MODE") == (
+                24_000,
+                30_000,
+            )
             row = await retain(crowd_url)
-            assert row["rows_removed"] > 0
+            assert (row["rows_removed"], row["partitions_dropped"]) == (6_000, 1)
             assert row["skipped"] == "[]"
             assert await admin.fetchval("SELECT count(*) FROM event_interactions") == 0
             assert tuple(await admin.fetchrow(ALL_PAIRS) or ()) == (30_000, 30_000)

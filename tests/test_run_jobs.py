@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from tests.support.locks import until_waiting
 from tests.support.worlds import AS_OF, World, days, open_session
 
 if TYPE_CHECKING:
@@ -175,18 +176,6 @@ class Site:
     def execute(self, sql: str, *arguments: object) -> None:
         self.run(self.connection.execute(sql, *arguments))
 
-    async def waiting(self, connection: Connection) -> None:
-        """Come back when a session waits for a lock."""
-
-        async def ask() -> None:
-            while not await self.connection.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1",
-                connection.get_server_pid(),
-            ):
-                await asyncio.sleep(0.002)
-
-        await asyncio.wait_for(ask(), PATIENCE_SECONDS)
-
 
 @pytest.fixture
 def site(database_url: str, run: Run) -> Iterator[Site]:
@@ -212,7 +201,7 @@ def in_the_middle(site: Site, act: Callable[[Connection], Any]) -> BaseException
     async def play() -> BaseException | None:
         await gate.execute("SELECT pg_advisory_lock(4242)")
         running = asyncio.create_task(site.running(connection=runner))
-        await site.waiting(runner)
+        await until_waiting(site.connection, runner)
         await act(runner)
         await gate.execute("SELECT pg_advisory_unlock(4242)")
         await asyncio.wait([running], timeout=PATIENCE_SECONDS)
@@ -442,7 +431,7 @@ def test_a_rescore_starts_over_when_another_model_scores(crowd: Site) -> None:
         activating.append(
             asyncio.create_task(activator.execute("SELECT recommender.activate_model('m2')"))
         )
-        await crowd.waiting(activator)
+        await until_waiting(crowd.connection, activator)
 
     assert in_the_middle(crowd, activate) is None
     crowd.run(asyncio.wait_for(activating[0], PATIENCE_SECONDS))
