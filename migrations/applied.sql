@@ -50,5 +50,9 @@ VALUES
 (
     '0019_telemetry_and_jobs.sql',
     '4826391d81518a03d2b7b93b7c95466b36f4ecb97e5228a62d39a9982ba3920f'
+),
+(
+    '0020_guardrails_and_schedule.sql',
+    '43d684db3af6dd58b77c2b7f8e3de7eca48fcbac1c41e18d03e4d540c3f1f001'
 )
 ON CONFLICT (name) DO NOTHING;

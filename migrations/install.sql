@@ -8,4 +8,5 @@
 \ir 0017_recommender_settings.sql
 \ir 0018_serving.sql
 \ir 0019_telemetry_and_jobs.sql
+\ir 0020_guardrails_and_schedule.sql
 \ir applied.sql

@@ -314,7 +314,12 @@ FROM (
         ],
         'sql/serving/_word_reasons.sql'
     ),
-    ('function', 'activate_model', ARRAY['text'], 'sql/scoring/activate_model.sql'),
+    (
+        'function',
+        'activate_model',
+        ARRAY['text', 'text', 'text', 'text'],
+        'sql/scoring/activate_model.sql'
+    ),
     ('function', 'as_of', ARRAY[]::text[], 'sql/setting/as_of.sql'),
     (
         'function',
@@ -654,4 +659,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7021a85fee4adedee7198ff51d998d4808698ee9d3069f079b54d9d929d3dfb6';
+f6e7b9ff464ef8c71b3122f235e3d2d2c6b5e18e409a1d22beff916853b69078';

@@ -37,7 +37,27 @@ SELECT
     recommender.setting('task_queue_max_attempts')::integer
         AS max_attempt_count,
     recommender.setting('task_queue_stale_after_seconds')::integer
-        AS stale_after_seconds;
+        AS stale_after_seconds,
+    recommender.setting('personalization_guardrails_enabled')::boolean
+        AS guardrails_enabled,
+    recommender.setting('personalization_guardrails_days')::integer
+        AS guardrails_days,
+    recommender.setting('personalization_guardrails_min_impressions')::integer
+        AS guardrails_min_impressions,
+    recommender.setting('personalization_guardrails_ctr_drop_ratio')::double precision
+        AS guardrails_ctr_drop_ratio,
+    recommender.setting('personalization_guardrails_conversion_drop_ratio')::double precision
+        AS guardrails_conversion_drop_ratio,
+    recommender.setting('personalization_guardrails_click_to_register_window_hours')::integer
+        AS guardrails_window_hours,
+    recommender.setting('personalization_guardrails_method')
+        AS guardrails_method,
+    recommender.setting('personalization_guardrails_cooldown_hours')::integer
+        AS guardrails_cooldown_hours,
+    recommender.setting('recommender_max_loss_increase')::double precision
+        AS max_loss_increase,
+    recommender.setting('recommender_min_holdout_students')::integer
+        AS min_holdout_students;
 
 COMMENT ON VIEW recommender.parameters IS
 'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned; use_ml_cache says whether lists are served at all, experiment_percent is 0 to 100; analytics_enabled, learning_enabled, queue_enabled and refresh_enabled are the switches of telemetry, online learning, jobs and refreshes; retention_days 0 keeps telemetry for ever.';

@@ -103,6 +103,22 @@ FROM (
         'Hours after a click within which a registration counts as its conversion'
     ),
     (
+        'personalization_guardrails_method', 'ratio', 'text', NULL, NULL,
+        'How a drop is judged: ratio (the reference''s rule) or sequential (a test valid at every look)'
+    ),
+    (
+        'personalization_guardrails_cooldown_hours', '24', 'integer', 0, 8760,
+        'Hours after a rollback or a manual activation in which guardrails do not roll back'
+    ),
+    (
+        'recommender_max_loss_increase', '0.05', 'number', 0, 1e6,
+        'By how much a new model''s held-out loss may exceed the active one''s, as a share of it'
+    ),
+    (
+        'recommender_min_holdout_students', '50', 'integer', 1, 1e9,
+        'Students with a held-out positive from which on held-out losses are compared'
+    ),
+    (
         'experiments_personalization_ml_percent', '0', 'integer', 0, 100,
         'Percentage of students whose event list is sorted by the model unless they choose'
     ),

@@ -44,7 +44,7 @@ BEGIN
             HINT = 'a model is never overwritten: give another RECOMMENDER_MODEL_VERSION';
     END IF;
     IF p_activate THEN
-        PERFORM recommender.activate_model(p_model_version);
+        PERFORM recommender.activate_model(p_model_version, NULL, 'training');
     END IF;
     RETURN p_model_version;
 END;
