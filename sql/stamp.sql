@@ -16,6 +16,7 @@ FROM (
     ),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
+    ('function', '_body_faults', ARRAY['jsonb', 'text', 'text[]'], 'sql/admin/_body_faults.sql'),
     (
         'function',
         '_build_training_features',
@@ -51,6 +52,12 @@ FROM (
     ),
     ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
     ('function', '_continue_retention', ARRAY['jsonb'], 'sql/feedback/_continue_retention.sql'),
+    (
+        'function',
+        '_count_guardrail',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/guardrail/_count_guardrail.sql'
+    ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     (
         'function',
@@ -63,6 +70,12 @@ FROM (
         '_days_until_epoch',
         ARRAY['double precision', 'double precision'],
         'sql/feature/_days_until_epoch.sql'
+    ),
+    (
+        'function',
+        '_decide_guardrail',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/guardrail/_decide_guardrail.sql'
     ),
     (
         'function',
@@ -98,6 +111,18 @@ FROM (
     ),
     (
         'function',
+        '_guardrail_outcome',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/guardrail/_guardrail_outcome.sql'
+    ),
+    (
+        'function',
+        '_guardrail_students',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/guardrail/_guardrail_students.sql'
+    ),
+    (
+        'function',
         '_has_fresh_upcoming',
         ARRAY['timestamptz', 'interval'],
         'sql/scoring/_has_fresh_upcoming.sql'
@@ -119,7 +144,14 @@ FROM (
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
     ('function', '_is_job_blocked', ARRAY['text', 'text'], 'sql/job/_is_job_blocked.sql'),
     ('function', '_is_meta', ARRAY['jsonb'], 'sql/feedback/_is_meta.sql'),
+    ('function', '_job_answer', ARRAY['public.background_jobs'], 'sql/admin/_job_answer.sql'),
     ('function', '_job_lane', ARRAY['text', 'jsonb'], 'sql/job/_job_lane.sql'),
+    (
+        'function',
+        '_judge_guardrail',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/guardrail/_judge_guardrail.sql'
+    ),
     (
         'function',
         '_keep_retention_history',
@@ -176,6 +208,7 @@ FROM (
         ],
         'sql/serving/_matching_events.sql'
     ),
+    ('function', '_measure_guardrail', ARRAY['jsonb'], 'sql/guardrail/_measure_guardrail.sql'),
     (
         'function',
         '_months_without_partition',
@@ -208,10 +241,12 @@ FROM (
     (
         'function',
         '_refuse_account',
-        ARRAY['integer', 'recommender.source_users', 'boolean'],
+        ARRAY['integer', 'recommender.source_users', 'text'],
         'sql/serving/_refuse_account.sql'
     ),
+    ('function', '_refuse_admin', ARRAY['integer', 'boolean'], 'sql/admin/_refuse_admin.sql'),
     ('function', '_refuse_batch', ARRAY['jsonb'], 'sql/feedback/_refuse_batch.sql'),
+    ('function', '_refuse_body', ARRAY['jsonb', 'text', 'text[]'], 'sql/admin/_refuse_body.sql'),
     (
         'function',
         '_refuse_request',
@@ -238,6 +273,7 @@ FROM (
         'sql/job/_requeue_job.sql'
     ),
     ('function', '_retire_interactions', ARRAY['jsonb'], 'sql/feedback/_retire_interactions.sql'),
+    ('function', '_rollback_target', ARRAY['text'], 'sql/guardrail/_rollback_target.sql'),
     ('function', '_run_step', ARRAY['public.background_jobs'], 'sql/job/_run_step.sql'),
     (
         'function',
@@ -277,6 +313,12 @@ FROM (
     ('function', '_step_retention', ARRAY['jsonb'], 'sql/feedback/_step_retention.sql'),
     (
         'function',
+        '_store_guardrail',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/guardrail/_store_guardrail.sql'
+    ),
+    (
+        'function',
         '_store_interactions',
         ARRAY['integer', 'text[]', 'integer[]', 'timestamptz[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_store_interactions.sql'
@@ -302,6 +344,13 @@ FROM (
         ARRAY['text[]', 'double precision[]'],
         'sql/scoring/_weights_are_usable.sql'
     ),
+    (
+        'function',
+        '_word_guardrail',
+        ARRAY['public.guardrail_evaluations', 'boolean', 'boolean', 'integer'],
+        'sql/guardrail/_word_guardrail.sql'
+    ),
+    ('function', '_word_rate', ARRAY['bigint', 'bigint'], 'sql/guardrail/_word_rate.sql'),
     (
         'function',
         '_word_reasons',
@@ -399,6 +448,7 @@ FROM (
         ARRAY['text', 'jsonb', 'text', 'timestamptz'],
         'sql/job/enqueue_job.sql'
     ),
+    ('function', 'evaluate_guardrails', ARRAY['jsonb'], 'sql/guardrail/evaluate_guardrails.sql'),
     (
         'function',
         'evaluate_holdouts',
@@ -454,6 +504,12 @@ FROM (
         ARRAY['integer', 'text[]'],
         'sql/serving/get_recommendations.sql'
     ),
+    (
+        'function',
+        'guardrail_metrics',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/guardrail/guardrail_metrics.sql'
+    ),
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
@@ -494,6 +550,19 @@ FROM (
         'sql/scoring/refuse_newer_lists.sql'
     ),
     ('function', 'release_jobs', ARRAY['text'], 'sql/job/release_jobs.sql'),
+    (
+        'function',
+        'request_activation',
+        ARRAY['integer', 'jsonb'],
+        'sql/admin/request_activation.sql'
+    ),
+    (
+        'function',
+        'request_guardrails',
+        ARRAY['integer', 'jsonb'],
+        'sql/admin/request_guardrails.sql'
+    ),
+    ('function', 'request_training', ARRAY['integer', 'jsonb'], 'sql/admin/request_training.sql'),
     ('function', 'requeue_stale_jobs', ARRAY[]::text[], 'sql/job/requeue_stale_jobs.sql'),
     ('function', 'retry_job', ARRAY['bigint'], 'sql/job/retry_job.sql'),
     ('function', 'run_batches', ARRAY['bigint', 'integer'], 'sql/scoring/run_batches.sql'),
@@ -597,12 +666,14 @@ FROM (
         ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
         'sql/scoring/score_all.sql'
     ),
+    ('view', 'active_evidence', NULL::text[], 'sql/guardrail/active_evidence.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
     ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
     ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
     ('view', 'fresh_lists', NULL::text[], 'sql/serving/fresh_lists.sql'),
     ('view', 'gauges', NULL::text[], 'sql/serving/gauges.sql'),
+    ('view', 'guardrails', NULL::text[], 'sql/guardrail/guardrails.sql'),
     ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
     ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
     ('view', 'job_types', NULL::text[], 'sql/job/job_types.sql'),
@@ -659,4 +730,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f6e7b9ff464ef8c71b3122f235e3d2d2c6b5e18e409a1d22beff916853b69078';
+f140f7263d22d107ef6d1f7246b545ac3976d72808b28ac06b06f8c431680157';

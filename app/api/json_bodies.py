@@ -1,4 +1,4 @@
-"""Whether PostgreSQL's jsonb can hold a body of interactions, and where it is what jsonb cannot."""
+"""Whether PostgreSQL's jsonb can hold a body, and where it is what jsonb cannot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOKEN = re.compile(
 BLANKS = " \t\n\r"
 
 NO_JSON = "expected JSON, which this is not from character {} on"
-NO_OBJECT = "expected a JSON object with the array events"
+NO_OBJECT = "expected a JSON object"
 NO_TEXT = "expected text in UTF-8"
 NO_NUL = r"expected text without NUL (\u0000), which PostgreSQL cannot store"
 HALF_CHARACTER = r"expected whole characters, not one half of a surrogate pair (\ud800 to \udfff)"

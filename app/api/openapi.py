@@ -5,12 +5,20 @@ from __future__ import annotations
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
 
+from app.api.openapi_admin import admin_paths, admin_schemas
+from app.api.openapi_parts import (
+    Json,
+    answer,
+    faults,
+    header,
+    id_field,
+    or_null,
+    reference,
+    whole_object,
+)
 from app.api.parameters import MAX_ID, MAX_TAGS, EventQuery
 from app.api.problems import TITLES
-
-Json = dict[str, Any]
 
 DESCRIPTION = """\
 Personalized event recommendations out of PostgreSQL.
@@ -96,6 +104,7 @@ def openapi_document() -> Json:
             {"name": "events", "description": "What there is, and what is recommended"},
             {"name": "personalization", "description": "What a student does not want to see"},
             {"name": "telemetry", "description": "What people did: it is stored, and learned from"},
+            {"name": "admin", "description": "For people who run the recommender"},
             {"name": "operations", "description": "For monitoring and for people who build"},
         ],
         "paths": {
@@ -105,6 +114,7 @@ def openapi_document() -> Json:
             **_exclusion("hidden-tags", "tag", "Tag"),
             **_exclusion("blocked-organizers", "organizer", "Organizer"),
             "/api/analytics/interactions": {"post": _interactions()},
+            **admin_paths(),
             **_operations(),
         },
         "components": {
@@ -134,17 +144,17 @@ def _recommendations() -> Json:
         "security": [{"bearer": []}],
         "parameters": [_accept_language()],
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "At most ten events, none twice",
                 {
                     "type": "array",
                     "maxItems": 10,
-                    "items": _reference("RecommendedEvent"),
+                    "items": reference("RecommendedEvent"),
                 },
                 [EXAMPLE_EVENT],
                 in_a_language=True,
             ),
-            **_faults("401", "403", "500", "503"),
+            **faults("401", "403", "500", "503"),
         },
     }
 
@@ -162,8 +172,8 @@ def _events() -> Json:
         "security": [{}, {"bearer": []}],
         "parameters": [*_query_parameters(), _accept_language()],
         "responses": {
-            "200": _answer("One page of them", _reference("EventPage"), page, in_a_language=True),
-            **_faults("401", "403", "422", "500", "503"),
+            "200": answer("One page of them", reference("EventPage"), page, in_a_language=True),
+            **faults("401", "403", "422", "500", "503"),
         },
     }
 
@@ -213,9 +223,9 @@ def _personalization() -> Json:
         "summary": "The tags a student hides and the organizers a student blocks",
         "security": [{"bearer": []}],
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "Both lists",
-                _reference("Personalization"),
+                reference("Personalization"),
                 {
                     "hidden_tags": [{"id": 9, "name": "street art"}],
                     "blocked_organizers": [
@@ -223,7 +233,7 @@ def _personalization() -> Json:
                     ],
                 },
             ),
-            **_faults("401", "403", "500", "503"),
+            **faults("401", "403", "500", "503"),
         },
     }
 
@@ -235,7 +245,7 @@ def _exclusion(path: str, noun: str, schema: str) -> Json:
         if noun == "tag"
         else {"id": 12, "org_name": "Open Studio", "full_name": "Ana Pop"}
     )
-    faults = _faults("401", "403", "404", "413", "500", "503")
+    shared = faults("401", "403", "404", "413", "500", "503")
 
     def operation(verb: str, answers: Json) -> Json:
         return {
@@ -245,7 +255,7 @@ def _exclusion(path: str, noun: str, schema: str) -> Json:
             + (" again" if verb == "Show" else ""),
             "description": "Repeating it is harmless. It counts from the next answer on.",
             "security": [{"bearer": []}],
-            "responses": {**answers, **faults},
+            "responses": {**answers, **shared},
         }
 
     return {
@@ -262,7 +272,7 @@ def _exclusion(path: str, noun: str, schema: str) -> Json:
             ],
             "post": operation(
                 verbs[0],
-                {"201": _answer(f"The {noun}, left out from now on", _reference(schema), example)},
+                {"201": answer(f"The {noun}, left out from now on", reference(schema), example)},
             ),
             "delete": operation(
                 verbs[1], {"204": {"description": f"The {noun} is not left out (any more)"}}
@@ -291,7 +301,7 @@ def _interactions() -> Json:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _reference("Batch"),
+                    "schema": reference("Batch"),
                     "example": {"events": EXAMPLE_INTERACTIONS},
                 }
             },
@@ -305,9 +315,9 @@ def _interactions() -> Json:
                     for name, meaning in counts.items()
                 },
             },
-            **_faults("401", "403", "408", "413"),
+            **faults("401", "403", "408", "413"),
             "422": {"$ref": "#/components/responses/422-interactions"},
-            **_faults("429", "500", "503"),
+            **faults("429", "500", "503"),
         },
     }
 
@@ -339,14 +349,14 @@ def _operations() -> Json:
         "/healthz": operation(
             "getHealth",
             "Whether the server runs; the database is not asked",
-            {"200": _answer("It does", _reference("Health"), {"status": "ok"})},
+            {"200": answer("It does", reference("Health"), {"status": "ok"})},
         ),
         "/readyz": operation(
             "getReadiness",
             "Whether the database can be served from",
             {
-                "200": _answer("It can", _reference("Readiness"), ready),
-                **_faults("503"),
+                "200": answer("It can", reference("Readiness"), ready),
+                **faults("503"),
             },
         ),
         "/metrics": operation(
@@ -368,29 +378,29 @@ def _schemas() -> Json:
         "type": ["string", "null"],
         "description": "Why it is recommended, for a reader; null where it is not",
     }
-    event = _object(
+    event = whole_object(
         {
-            "id": _id(),
+            "id": id_field(),
             "title": {"type": "string"},
-            "description": _or_null("string"),
-            "category": _or_null("string"),
+            "description": or_null("string"),
+            "category": or_null("string"),
             "start_time": {"type": "string", "format": "date-time"},
-            "end_time": _or_null("string", format="date-time"),
-            "city": _or_null("string"),
-            "location": _or_null("string"),
-            "max_seats": _or_null(
+            "end_time": or_null("string", format="date-time"),
+            "city": or_null("string"),
+            "location": or_null("string"),
+            "max_seats": or_null(
                 "integer", minimum=0, description="How many may register; null is no limit"
             ),
-            "cover_url": _or_null("string"),
-            "owner_id": _id("The organizer"),
-            "owner_name": _or_null(
+            "cover_url": or_null("string"),
+            "owner_id": id_field("The organizer"),
+            "owner_name": or_null(
                 "string", description="The organizer's organisation, else full name"
             ),
-            "tags": {"type": "array", "items": _reference("Tag")},
+            "tags": {"type": "array", "items": reference("Tag")},
             "seats_taken": {"type": "integer", "minimum": 0},
             "recommendation_reason": reason,
             "status": {"type": "string"},
-            "publish_at": _or_null(
+            "publish_at": or_null(
                 "string", format="date-time", description="When it became known; null is at once"
             ),
         }
@@ -399,13 +409,13 @@ def _schemas() -> Json:
         "Event": event,
         "RecommendedEvent": {
             "allOf": [
-                _reference("Event"),
+                reference("Event"),
                 {"type": "object", "properties": {"recommendation_reason": {"type": "string"}}},
             ]
         },
-        "EventPage": _object(
+        "EventPage": whole_object(
             {
-                "items": {"type": "array", "maxItems": 100, "items": _reference("Event")},
+                "items": {"type": "array", "maxItems": 100, "items": reference("Event")},
                 "total": {
                     "type": "integer",
                     "minimum": 0,
@@ -420,48 +430,48 @@ def _schemas() -> Json:
                 },
             }
         ),
-        "Tag": _object({"id": _id(), "name": {"type": "string"}}),
-        "Organizer": _object(
-            {"id": _id(), "org_name": _or_null("string"), "full_name": _or_null("string")}
+        "Tag": whole_object({"id": id_field(), "name": {"type": "string"}}),
+        "Organizer": whole_object(
+            {"id": id_field(), "org_name": or_null("string"), "full_name": or_null("string")}
         ),
-        "Personalization": _object(
+        "Personalization": whole_object(
             {
-                "hidden_tags": {"type": "array", "items": _reference("Tag")},
-                "blocked_organizers": {"type": "array", "items": _reference("Organizer")},
+                "hidden_tags": {"type": "array", "items": reference("Tag")},
+                "blocked_organizers": {"type": "array", "items": reference("Organizer")},
             }
         ),
-        "Batch": _object(
+        "Batch": whole_object(
             {
                 "events": {
                     "type": "array",
                     "minItems": 1,
                     "maxItems": 100,
-                    "items": _reference("Interaction"),
+                    "items": reference("Interaction"),
                 }
             }
         ),
         "Interaction": _interaction(),
-        "Health": _object({"status": {"type": "string", "enum": ["ok"]}}),
-        "Readiness": _object(
+        "Health": whole_object({"status": {"type": "string", "enum": ["ok"]}}),
+        "Readiness": whole_object(
             {
                 "status": {"type": "string", "enum": ["ready"]},
                 "database": {"type": "string", "enum": ["reachable"]},
                 "migrations": {"type": "string", "enum": ["current"]},
-                "active_model_version": _or_null("string"),
-                "reason": _or_null(
+                "active_model_version": or_null("string"),
+                "reason": or_null(
                     "string", description="What serves instead while no model is active"
                 ),
             }
         ),
-        "Problem": _object(_problem_fields()),
-        "InvalidParameters": _object(
+        "Problem": whole_object(_problem_fields()),
+        "InvalidParameters": whole_object(
             {
                 **_problem_fields(),
                 "errors": {
                     "type": "array",
                     "minItems": 1,
                     "description": "Every parameter that is wrong",
-                    "items": _object(
+                    "items": whole_object(
                         {
                             "parameter": {"type": "string"},
                             "detail": {"type": "string"},
@@ -475,7 +485,26 @@ def _schemas() -> Json:
                 },
             }
         ),
-        "InvalidBatch": _object(
+        **admin_schemas(),
+        "InvalidBody": whole_object(
+            {
+                **_problem_fields(),
+                "errors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "Everything that is wrong",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "field": or_null("string", description="null: the body itself"),
+                            "detail": {"type": "string", "description": "What was expected"},
+                        },
+                        "required": ["field", "detail"],
+                    },
+                },
+            }
+        ),
+        "InvalidBatch": whole_object(
             {
                 **_problem_fields(),
                 "errors": {
@@ -483,15 +512,15 @@ def _schemas() -> Json:
                     "minItems": 1,
                     "description": "Everything that is wrong; of what JSON or PostgreSQL cannot"
                     " hold, the first",
-                    "items": _object(
+                    "items": whole_object(
                         {
-                            "index": _or_null(
+                            "index": or_null(
                                 "integer",
                                 minimum=0,
                                 description="The interaction's place in events, from 0; null: the"
                                 " batch",
                             ),
-                            "field": _or_null(
+                            "field": or_null(
                                 "string",
                                 maxLength=80,
                                 description="The field of the interaction, or of the body; null:"
@@ -513,14 +542,14 @@ def _interaction() -> Json:
             "enum": list(INTERACTION_TYPES),
             "description": "What was done",
         },
-        "event_id": _or_null(
+        "event_id": or_null(
             "integer",
             minimum=1,
             maximum=MAX_ID,
             description="The event it was done with; one that is unknown or deleted drops the"
             " interaction",
         ),
-        "occurred_at": _or_null(
+        "occurred_at": or_null(
             "string",
             format="date-time",
             maxLength=40,
@@ -528,12 +557,12 @@ def _interaction() -> Json:
             description="When, with its offset from UTC; clamped to the 7 days before the request"
             " and 5 minutes after. Missing: now",
         ),
-        "meta": _or_null(
+        "meta": or_null(
             "object",
             description="More about it: at most 4096 bytes as PostgreSQL writes it and 5 levels of"
             " objects and arrays, numbers within double precision, no NUL in text",
         ),
-        "client_id": _or_null(
+        "client_id": or_null(
             "string",
             format="uuid",
             pattern=UUID,
@@ -560,7 +589,7 @@ def _responses() -> Json:
             **({"headers": headers} if headers else {}),
             "content": {
                 "application/problem+json": {
-                    "schema": _reference("Problem"),
+                    "schema": reference("Problem"),
                     "example": {
                         "type": "about:blank",
                         "title": TITLES.get(status) or HTTPStatus(status).phrase,
@@ -577,7 +606,7 @@ def _responses() -> Json:
         "these parameters are wrong: page",
     )
     content = invalid["content"]["application/problem+json"]
-    content["schema"] = _reference("InvalidParameters")
+    content["schema"] = reference("InvalidParameters")
     content["example"]["errors"] = [
         {
             "parameter": "page",
@@ -591,7 +620,7 @@ def _responses() -> Json:
         "events[2].event_id: expected an integer from 1 to 2147483647",
     )
     content = invalid_batch["content"]["application/problem+json"]
-    content["schema"] = _reference("InvalidBatch")
+    content["schema"] = reference("InvalidBatch")
     content["example"]["errors"] = [
         {
             "index": 2,
@@ -599,16 +628,26 @@ def _responses() -> Json:
             "detail": "expected an integer from 1 to 2147483647",
         }
     ]
+    invalid_body = problem(
+        422,
+        "The body is wrong; each field is named",
+        "days: expected an integer from 1 to 365",
+    )
+    content = invalid_body["content"]["application/problem+json"]
+    content["schema"] = reference("InvalidBody")
+    content["example"]["errors"] = [
+        {"field": "days", "detail": "expected an integer from 1 to 365"}
+    ]
     return {
         "401": problem(
             401,
             "No token where one is needed, or a token that is not valid (any more)",
             "the token has expired",
-            {"WWW-Authenticate": _header("Bearer, with the error where a token was sent")},
+            {"WWW-Authenticate": header("Bearer, with the error where a token was sent")},
         ),
         "403": problem(
             403,
-            "The account is not active, or not a student's where one is needed",
+            "The account is not active, or has not the role that is needed",
             "this account is not active",
         ),
         "404": problem(404, "There is nothing with this id", "there is no tag with this id"),
@@ -622,13 +661,19 @@ def _responses() -> Json:
             "The body is larger than MAX_BODY_BYTES",
             "a body may have 2097152 bytes at most",
         ),
+        "409": problem(
+            409,
+            "What is asked for cannot be done as things are",
+            "the task queue is switched off: TASK_QUEUE_ENABLED is false",
+        ),
         "422": invalid,
+        "422-body": invalid_body,
         "422-interactions": invalid_batch,
         "429": problem(
             429,
             "More requests than ANALYTICS_RATE_LIMIT in the current window",
             "too many requests: the next one is taken in 42 seconds",
-            {"Retry-After": _header("Seconds until the window ends")},
+            {"Retry-After": header("Seconds until the window ends")},
         ),
         "500": problem(
             500,
@@ -639,44 +684,6 @@ def _responses() -> Json:
             503,
             "The database is away, too slow, read-only, or of another version",
             "the database cannot be reached at the moment",
-            {"Retry-After": _header("Seconds after which to try again")},
+            {"Retry-After": header("Seconds after which to try again")},
         ),
     }
-
-
-def _answer(
-    description: str, schema: Json, example: object, *, in_a_language: bool = False
-) -> Json:
-    answer: Json = {
-        "description": description,
-        "content": {"application/json": {"schema": schema, "example": example}},
-    }
-    if in_a_language:
-        answer["headers"] = {"Content-Language": _header("The language of the reasons")}
-    return answer
-
-
-def _faults(*statuses: str) -> Json:
-    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
-
-
-def _header(description: str) -> Json:
-    return {"description": description, "schema": {"type": "string"}}
-
-
-def _reference(schema: str) -> Json:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _object(properties: Json) -> Json:
-    """Describe an object that always has all of its fields."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _or_null(type_name: str, **more: Any) -> Json:
-    return {"type": [type_name, "null"], **more}
-
-
-def _id(description: str = "") -> Json:
-    field: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-    return field | ({"description": description} if description else {})

@@ -32,6 +32,8 @@ HEADERS = [(name.lower().encode(), value.encode()) for name, value in API_HEADER
 JSON_HEADERS = [*HEADERS, (b"content-type", b"application/json")]
 PROBLEM_HEADERS = [*HEADERS, (b"content-type", PROBLEM_JSON.encode())]
 
+ADMIN = "/api/admin/personalization"
+
 INTERACTIONS = "Interactions-"
 """Begins the names of the headers that count what became of a batch."""
 
@@ -86,14 +88,7 @@ class TelemetryEndpoint:
         body = await read_body(receive)
         if body is None:
             return
-        text, problem = "{}", None
-        try:
-            if len(body) <= QUICK_BODY_BYTES:
-                text = read_json(body)
-            else:
-                text = await asyncio.to_thread(read_json, body)
-        except Problem as refusal:
-            problem = refusal
+        text, problem = await _read_text(body)
         row = await self._database.fetchrow(
             self.STATEMENT, user_id, text, client_key(scope), is_read=False
         )
@@ -104,6 +99,39 @@ class TelemetryEndpoint:
             if name.startswith(INTERACTIONS):
                 outcome = name.removeprefix(INTERACTIONS).lower()
                 self._metrics.count_interactions(outcome, int(count))
+
+
+class BodyEndpoint:
+    """Hands a JSON body to a function of SQL with who sends it; an empty one is {}."""
+
+    def __init__(self, database: Database, authenticator: Authenticator, function: str) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._statement = f"SELECT status, headers, body FROM recommender.{function}($1, $2::jsonb)"  # noqa: S608
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, and answer as the database says."""
+        user_id = self._authenticator.user_id(scope["headers"])
+        body = await read_body(receive)
+        if body is None:
+            return
+        # What is no JSON is NULL: who may not ask is told that, others what is wrong with it.
+        text, problem = await _read_text(body) if body.strip() else ("{}", None)
+        row = await self._database.fetchrow(
+            self._statement, user_id, None if problem else text, is_read=False
+        )
+        if problem and row["status"] == problem.status:
+            raise problem
+        await send_row(row, send)
+
+
+async def _read_text(body: bytes) -> tuple[str, Problem | None]:
+    try:
+        if len(body) <= QUICK_BODY_BYTES:
+            return read_json(body), None
+        return await asyncio.to_thread(read_json, body), None
+    except Problem as refusal:
+        return "{}", refusal
 
 
 async def send_row(row: Record, send: Send) -> dict[str, str]:
@@ -165,6 +193,14 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
         )
         return Route(path, by_method, methods=["POST", "DELETE"])
 
+    def user_and_days(scope: Scope) -> tuple[object, ...]:
+        given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        return authenticator.user_id(scope["headers"]), given.get("days")
+
+    def admin(path: str, function: str) -> Route:
+        endpoint = BodyEndpoint(database, authenticator, function)
+        return Route(f"{ADMIN}/{path}", endpoint, methods=["POST"])
+
     events = "get_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
     personalization = "/api/me/personalization"
     return [
@@ -182,6 +218,15 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
         Route(personalization, endpoint("get_personalization($1)", user), methods=["GET"]),
         exclusion(f"{personalization}/hidden-tags/{{id}}", "set_tag_hidden"),
         exclusion(f"{personalization}/blocked-organizers/{{id}}", "set_organizer_blocked"),
+        Route(f"{ADMIN}/status", endpoint("get_admin_status($1)", user), methods=["GET"]),
+        Route(
+            f"{ADMIN}/metrics",
+            endpoint("get_admin_metrics($1, $2)", user_and_days),
+            methods=["GET"],
+        ),
+        admin("guardrails/evaluate", "request_guardrails"),
+        admin("models/activate", "request_activation"),
+        admin("retrain", "request_training"),
     ]
 
 

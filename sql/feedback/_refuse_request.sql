@@ -14,7 +14,7 @@ DECLARE
 BEGIN
     IF p_user_id IS NOT NULL AND p_account.is_active IS NOT TRUE THEN
         RETURN QUERY
-        SELECT r.* FROM recommender._refuse_account(p_user_id, p_account, false) AS r;
+        SELECT r.* FROM recommender._refuse_account(p_user_id, p_account, NULL) AS r;
     ELSIF NOT (SELECT p.analytics_enabled FROM recommender.parameters AS p) THEN
         RETURN QUERY SELECT 204, NULL::json, NULL::json;
     ELSIF v_client IS NOT NULL THEN

@@ -27,6 +27,11 @@ BEGIN
         ('recompute_recommendations_ml', 'solver', 'text', NULL, NULL, '{sgd,newton}'),
         ('recompute_recommendations_ml', 'history', 'text', NULL, NULL, '{leave-one-out,all}'),
         ('recompute_recommendations_ml', 'model_version', 'text', NULL, NULL, NULL),
+        -- Not a job: what the API takes when a model is activated.
+        ('activate_model', 'model_version', 'text', NULL, NULL, NULL),
+        ('activate_model', 'recompute', 'boolean', NULL, NULL, '{true,false}'),
+        ('activate_model', 'top_n', 'integer', 1, 10000, NULL),
+        ('activate_model', 'reason', 'text', NULL, NULL, NULL),
         ('evaluate_personalization_guardrails', 'days', 'integer', 1, 365, NULL),
         ('evaluate_personalization_guardrails', 'min_impressions', 'integer', 1, 1e9, NULL),
         ('evaluate_personalization_guardrails', 'ctr_drop_ratio', 'number', 0, 1, NULL),

@@ -20,14 +20,8 @@ BEGIN
         WHEN 'apply_analytics_retention' THEN
             RETURN recommender._continue_retention(p_job.result);
         WHEN 'evaluate_personalization_guardrails' THEN
-            IF NOT recommender.setting('personalization_guardrails_enabled')::boolean THEN
-                RETURN '{"action": "disabled", "is_done": true}';
-            END IF;
+            RETURN recommender.evaluate_guardrails(p_job.payload) || '{"is_done": true}';
     END CASE;
-    RAISE EXCEPTION USING
-        ERRCODE = 'ER041',
-        MESSAGE = 'guardrails are not part of this version yet',
-        HINT = 'set personalization_guardrails_enabled to false until they are';
 END;
 $$;
 

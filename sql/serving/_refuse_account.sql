@@ -1,14 +1,14 @@
 -- Why an account may not ask: no row if it may.
 
 CREATE OR REPLACE FUNCTION recommender._refuse_account(
-    p_user_id integer, p_account recommender.source_users, p_needs_student boolean
+    p_user_id integer, p_account recommender.source_users, p_role text
 )
 RETURNS TABLE (status integer, headers json, body json)
 LANGUAGE plpgsql
 STABLE
 AS $$
 BEGIN
-    IF p_user_id IS NULL AND p_needs_student THEN
+    IF p_user_id IS NULL AND p_role IS NOT NULL THEN
         RETURN QUERY SELECT
             401,
             json_build_object('WWW-Authenticate', 'Bearer'),
@@ -29,18 +29,17 @@ BEGIN
         RETURN QUERY SELECT
             403, NULL::json,
             recommender._problem(403, 'Forbidden', 'this account is not active');
-    ELSIF p_needs_student AND p_account.role IS DISTINCT FROM 'student' THEN
+    ELSIF p_account.role IS DISTINCT FROM p_role AND p_role IS NOT NULL THEN
         RETURN QUERY SELECT
             403, NULL::json,
-            recommender._problem(
-                403, 'Forbidden',
-                format('this is for students, and the account''s role is %s', p_account.role)
-            );
+            recommender._problem(403, 'Forbidden', format(
+                'this is for %ss, and the account''s role is %s', p_role, p_account.role
+            ));
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._refuse_account(
-    integer, recommender.source_users, boolean
+    integer, recommender.source_users, text
 ) IS
-'The answer for an account that may not ask, or no row: 401 without a token where a student is needed, 401 for a token whose account is gone (p_account all NULL), 403 for an inactive one and for another role.';
+'The answer for an account that may not ask, or no row: 401 without a token where a role is needed (p_role: student or admin; NULL: anybody), 401 for a token whose account is gone (p_account all NULL), 403 for an inactive one and for another role.';

@@ -10,7 +10,7 @@ DECLARE
     v_account recommender.source_users;
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
-    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
+    RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, 'student') AS r;
     IF FOUND THEN
         RETURN;
     END IF;

@@ -15,7 +15,7 @@ DECLARE
 BEGIN
     SELECT u.* INTO v_account FROM recommender.source_users AS u WHERE u.user_id = p_user_id;
     IF v_account.role IS DISTINCT FROM 'student' OR v_account.is_active IS NOT TRUE THEN
-        RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, true) AS r;
+        RETURN QUERY SELECT r.* FROM recommender._refuse_account(p_user_id, v_account, 'student') AS r;
         RETURN;
     END IF;
     v_language := recommender.choose_language(v_account.language, p_languages);

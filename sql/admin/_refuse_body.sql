@@ -1,0 +1,30 @@
+-- The answer to a body that is wrong: no row if it is sound.
+
+CREATE OR REPLACE FUNCTION recommender._refuse_body(
+    p_body jsonb, p_job_type text, p_keys text[]
+)
+RETURNS TABLE (status integer, headers json, body json)
+LANGUAGE plpgsql
+STABLE
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT
+        422,
+        NULL::json,
+        json_build_object(
+            'type', 'about:blank',
+            'title', 'Unprocessable Content',
+            'status', 422,
+            'detail', string_agg(concat_ws(': ', f.field, f.detail), '; ' ORDER BY f.field),
+            'errors', json_agg(
+                json_build_object('field', f.field, 'detail', f.detail) ORDER BY f.field
+            )
+        )
+    FROM recommender._body_faults(p_body, p_job_type, p_keys) AS f
+    HAVING count(*) > 0;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._refuse_body(jsonb, text, text[]) IS
+'422 with errors, one object each with field (null: the body) and detail, for a body that recommender._body_faults finds wrong; else no row.';
