@@ -730,4 +730,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f140f7263d22d107ef6d1f7246b545ac3976d72808b28ac06b06f8c431680157';
+978dd8eebdf103355542831053cb80a976886c79db1141bc9d3861bcb9d5e700';

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     Operations = dict[str, APIOperation[Any, Any, Any, Any]]
 
+STUDENT, ADMIN = 1, 4
+"""Who asks: the operations for admins are an admin's."""
+
 EXAMPLES = 60
 """Tries an operation and mode."""
 
@@ -70,8 +73,9 @@ def site(database_url: str, run: Run) -> Iterator[Site]:
         ]
         world.recommend(ana, *reversed(events))
         world.model(1)
+        assert world.student(role="admin") == ADMIN
         site.write(world)
-        site.set(analytics_rate_limit=1_000_000)
+        site.set(analytics_rate_limit=1_000_000, task_queue_enabled="true")
         yield site
 
 
@@ -79,7 +83,6 @@ def site(database_url: str, run: Run) -> Iterator[Site]:
 def session() -> Iterator[requests.Session]:
     with requests.Session() as session:
         session.trust_env = False
-        session.headers["Authorization"] = f"Bearer {token(1)}"
         yield session
 
 
@@ -104,6 +107,11 @@ OPERATIONS = (
     "POST /api/me/personalization/blocked-organizers/{id}",
     "DELETE /api/me/personalization/blocked-organizers/{id}",
     "POST /api/analytics/interactions",
+    "GET /api/admin/personalization/status",
+    "GET /api/admin/personalization/metrics",
+    "POST /api/admin/personalization/guardrails/evaluate",
+    "POST /api/admin/personalization/models/activate",
+    "POST /api/admin/personalization/retrain",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -114,7 +122,7 @@ OPERATIONS = (
 WITH_PARAMETERS = tuple(
     label
     for label in OPERATIONS
-    if "{" in label or any(word in label for word in ("events", "recomm", "interactions"))
+    if "{" in label or any(word in label for word in ("events", "recomm", "interactions", "admin"))
 )
 
 
@@ -157,4 +165,6 @@ def try_out(
         answer = case.call(base_url=site.server.url, session=session)
         case.validate_response(answer, checks=CHECKS)
 
+    asker = ADMIN if "/admin/" in operation.path else STUDENT
+    session.headers["Authorization"] = f"Bearer {token(asker)}"
     check()

@@ -110,7 +110,7 @@ def test_errors_are_problems_with_the_status_they_come_with() -> None:
         (content,) = [answer["content"]["application/problem+json"]]
         assert content["example"]["status"] == status
     assert {status for status, _answer in errors} == {
-        *(401, 403, 404, 408, 413, 422, 429, 500, 503)
+        *(401, 403, 404, 408, 409, 413, 422, 429, 500, 503)
     }
 
 

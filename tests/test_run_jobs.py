@@ -519,7 +519,8 @@ def test_without_a_model_a_job_fails_and_says_what_to_do(
 def test_guardrails_that_are_off_decide_nothing(site: Site) -> None:
     job_id = site.enqueue(GUARDRAILS)
     assert site.run_jobs() == (1, None)
-    assert site.result(job_id) == {"action": "disabled"}
+    assert site.result(job_id)["action"] == "disabled"
+    assert site.value("SELECT action FROM guardrail_evaluations") == "disabled"
 
 
 def test_several_callers_share_the_work(crowd: Site) -> None:

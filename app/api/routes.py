@@ -195,7 +195,9 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
 
     def user_and_days(scope: Scope) -> tuple[object, ...]:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        return authenticator.user_id(scope["headers"]), given.get("days")
+        # PostgreSQL's text has no NUL; what is no number is refused by the function either way.
+        days = given.get("days", "").replace("\0", "?")
+        return authenticator.user_id(scope["headers"]), days
 
     def admin(path: str, function: str) -> Route:
         endpoint = BodyEndpoint(database, authenticator, function)

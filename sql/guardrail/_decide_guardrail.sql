@@ -13,6 +13,10 @@ DECLARE
     v_cooldown_hours integer := (
         SELECT p.guardrails_cooldown_hours FROM recommender.parameters AS p
     );
+    v_cool_at timestamptz := (
+        SELECT e.evidence_from + v_cooldown_hours * interval '1 hour'
+        FROM recommender.active_evidence AS e
+    );
 BEGIN
     SELECT j.* INTO v_judgement FROM recommender._judge_guardrail(p_evaluation) AS j;
     v_evaluation.action := v_judgement.verdict;
@@ -20,10 +24,7 @@ BEGIN
         v_evaluation.target_version := recommender._rollback_target(p_evaluation.model_version);
         v_evaluation.action := CASE
             WHEN p_evaluation.model_version IS NULL THEN 'no_active_model'
-            WHEN
-                (SELECT e.evidence_from FROM recommender.active_evidence AS e) + v_cooldown_hours * interval '1 hour'
-                > p_evaluation.evaluated_at
-                THEN 'skip_cooldown'
+            WHEN v_cool_at > p_evaluation.evaluated_at THEN 'skip_cooldown'
             WHEN v_evaluation.target_version IS NULL THEN 'no_previous_model'
             ELSE 'rollback'
         END;
