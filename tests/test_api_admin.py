@@ -65,6 +65,7 @@ def payload(site: Site, job_id: int) -> tuple[str, str]:
             "SELECT job_type, payload::text FROM background_jobs WHERE id = $1", job_id
         )
     )
+    assert row is not None
     return row["job_type"], row["payload"]
 
 
@@ -148,6 +149,7 @@ def test_a_model_is_activated_at_once_and_the_lists_by_a_job(site: Site) -> None
         '{"top_n": 9, "skip_training": true}',
     )
     noted = site.run(site.connection.fetchrow("SELECT * FROM model_activations ORDER BY id DESC"))
+    assert noted is not None
     assert (noted["kind"], noted["activated_by"], noted["reason"]) == (
         *("manual", f"user {BOSS}", "too odd"),
     )
@@ -195,8 +197,8 @@ def test_the_metrics_of_a_day_and_of_all(site: Site) -> None:
     event = world.event(world.organizer())
     seen = {"source": "events_list", "sort": "time"}
     for age in (0.1, 0.2, 2):
-        world.interact("impression", student, event, at=-days(age), meta=seen)
-    world.interact("click", student, event, at=-days(0.1), meta=seen)
+        world.interact(student, "impression", event, at=-days(age), meta=seen)
+    world.interact(student, "click", event, at=-days(0.1), meta=seen)
     site.write(world)
     found = site.ask(METRICS, boss, days=3).json()
     assert [item["impressions"] for item in found["items"]] == [1, 0, 2]
