@@ -33,9 +33,21 @@ BEGIN
             v_evaluation.time_conversions := v_variant.conversions;
         END IF;
     END LOOP;
+    IF p_evaluation.method = 'sequential' THEN
+        v_evaluation.statistics := recommender._decide_sequential(
+            recommender._guardrail_moments(
+                p_evaluation.window_from,
+                p_evaluation.window_to,
+                p_evaluation.click_to_register_window_hours
+            ),
+            recommender._sample_ratio_check(p_evaluation.window_from, p_evaluation.window_to),
+            p_evaluation.ctr_drop_ratio,
+            p_evaluation.conversion_drop_ratio
+        );
+    END IF;
     RETURN v_evaluation;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._count_guardrail(public.guardrail_evaluations) IS
-'The evaluation with impressions, clicks and conversions of both variants in its window.';
+'The evaluation with impressions, clicks and conversions of both variants in its window, and with statistics where the method is sequential.';

@@ -11,6 +11,8 @@ LANGUAGE plpgsql
 IMMUTABLE
 ROWS 1
 AS $$
+DECLARE
+    v_statistics jsonb;
 BEGIN
     IF p_evaluation.window_from IS NULL THEN
         verdict := 'disabled';
@@ -22,14 +24,21 @@ BEGIN
     THEN
         verdict := 'skip_low_volume';
     ELSIF p_evaluation.method = 'sequential' THEN
-        IF p_evaluation.statistics #> '{sample_ratio,is_mismatch}' = 'true' THEN
-            verdict := 'skip_sample_ratio';
-        ELSE
-            ctr_ok := NOT coalesce((p_evaluation.statistics #>> '{ctr,is_worse}')::boolean, false);
-            conversion_ok := NOT coalesce(
-                (p_evaluation.statistics #>> '{conversion,is_worse}')::boolean, false
-            );
-        END IF;
+        v_statistics := recommender._decide_sequential(
+            p_evaluation.statistics -> 'moments',
+            p_evaluation.statistics -> 'sample_ratio',
+            p_evaluation.ctr_drop_ratio,
+            p_evaluation.conversion_drop_ratio
+        );
+        CASE v_statistics ->> 'verdict'
+            WHEN 'sample_ratio_mismatch' THEN
+                verdict := 'skip_sample_ratio';
+            WHEN 'not_judged' THEN
+                verdict := 'skip_low_volume';
+            ELSE
+                ctr_ok := NOT (v_statistics -> 'is_ctr_worse')::boolean;
+                conversion_ok := NOT (v_statistics -> 'is_conversion_worse')::boolean;
+        END CASE;
     ELSE
         -- clicks / impressions >= (1 - drop) * the other's, and likewise of what follows a click.
         ctr_ok := p_evaluation.recommended_clicks::numeric * p_evaluation.time_impressions

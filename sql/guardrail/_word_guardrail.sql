@@ -33,9 +33,12 @@ BEGIN
         WHEN 'disabled' THEN 'personalization_guardrails_enabled is false'
         WHEN 'skip_no_traffic' THEN 'the events list was not looked at'
         WHEN 'skip_low_volume' THEN format(
-            '%s impressions recommended and %s by time: %s of each are needed',
+            '%s impressions recommended and %s by time: %s of each are needed%s',
             p_evaluation.recommended_impressions, p_evaluation.time_impressions,
-            p_evaluation.min_impressions
+            p_evaluation.min_impressions,
+            CASE p_evaluation.method
+                WHEN 'sequential' THEN ', and 30 students who share them about evenly' ELSE ''
+            END
         )
         WHEN 'skip_sample_ratio' THEN
             'the groups are not as large as the experiment would make them: what differs between'
