@@ -183,6 +183,7 @@
 \ir guardrail/_guardrail_outcome.sql
 \ir guardrail/_store_guardrail.sql
 \ir guardrail/guardrails.sql
+\ir guardrail/guardrail_gauges.sql
 \ir guardrail/evaluate_guardrails.sql
 \ir job/_continue_rescore.sql
 \ir job/_refresh_student.sql
