@@ -699,4 +699,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ac6643745a0de3ed947140b4cbf08b42fcb3358f3af109a927cc1f7067818fdd';
+361d0d605134ce06bc8263aa3524c98b2f7aa6cc9640b782c740de0743c715f6';

@@ -42,7 +42,10 @@ BEGIN
                 i.interaction_type = 'register'
                 OR (
                     i.interaction_type IN ('impression', 'click')
-                    AND i.meta ->> 'source' = 'events_list'
+                    AND (
+                        i.meta ->> 'source' = 'events_list'
+                        OR recommender.normalize_text(i.meta ->> 'source') = 'events_list'
+                    )
                 )
             )
         GROUP BY 1
@@ -65,4 +68,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.metrics(integer) IS
-'One row is one UTC date, the oldest first: the last p_days (1 to 365) up to the day of recommender.as_of(), which is counted up to that moment; days without traffic are rows of zeros. impressions and clicks are those of everybody, visitors too, whose meta has source events_list, whatever the sort; registrations are all interactions of type register, which carry no source of their own. ctr is clicks / impressions, registration_conversion registrations / clicks, 0 where there is nothing to divide by; no registration is traced back to its click here, as the guardrails do. Raises ER050 for a number of days out of bounds.';
+'One row is one UTC date, the oldest first: the last p_days (1 to 365) up to the day of recommender.as_of(), which is counted up to that moment; days without traffic are rows of zeros. impressions and clicks are those of everybody, visitors too, whose meta has source events_list (normalised), whatever the sort; registrations are all interactions of type register, which carry no source of their own. ctr is clicks / impressions, registration_conversion registrations / clicks, 0 where there is nothing to divide by; no registration is traced back to its click here, as the guardrails do. Raises ER050 for a number of days out of bounds.';
