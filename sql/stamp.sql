@@ -14,6 +14,7 @@ FROM (
         ARRAY['jsonb', 'jsonb'],
         'sql/feedback/_add_retention_counts.sql'
     ),
+    ('function', '_age_text', ARRAY['interval'], 'sql/admin/_age_text.sql'),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
     ('function', '_body_faults', ARRAY['jsonb', 'text', 'text[]'], 'sql/admin/_body_faults.sql'),
@@ -43,6 +44,7 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_check_run_model.sql'
     ),
+    ('function', '_check_student', ARRAY['integer'], 'sql/admin/_check_student.sql'),
     ('function', '_choose_sort', ARRAY['integer', 'text', 'text'], 'sql/serving/_choose_sort.sql'),
     (
         'function',
@@ -59,6 +61,7 @@ FROM (
         'sql/guardrail/_count_guardrail.sql'
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
+    ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -95,6 +98,7 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
     ),
+    ('function', '_event_checks', ARRAY['integer', 'integer'], 'sql/admin/_event_checks.sql'),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
     (
         'function',
@@ -171,6 +175,7 @@ FROM (
         ARRAY['text', 'jsonb', 'double precision'],
         'sql/training/_learning_delta.sql'
     ),
+    ('function', '_list_detail', ARRAY['integer'], 'sql/admin/_list_detail.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
         'function',
@@ -209,12 +214,21 @@ FROM (
         'sql/serving/_matching_events.sql'
     ),
     ('function', '_measure_guardrail', ARRAY['jsonb'], 'sql/guardrail/_measure_guardrail.sql'),
+    ('function', '_model_trouble', ARRAY[]::text[], 'sql/admin/_model_trouble.sql'),
+    ('function', '_moment_text', ARRAY['timestamptz'], 'sql/admin/_moment_text.sql'),
     (
         'function',
         '_months_without_partition',
         ARRAY['date', 'date'],
         'sql/feedback/_months_without_partition.sql'
     ),
+    (
+        'function',
+        '_named_weights',
+        ARRAY['text[]', 'double precision[]'],
+        'sql/admin/_named_weights.sql'
+    ),
+    ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
         'function',
@@ -229,6 +243,8 @@ FROM (
         'sql/scoring/_prepare_postings.sql'
     ),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
+    ('function', '_rank_all', ARRAY['integer', 'double precision[]'], 'sql/admin/_rank_all.sql'),
+    ('function', '_rank_detail', ARRAY['integer', 'integer'], 'sql/admin/_rank_detail.sql'),
     ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
     (
         'function',
@@ -301,6 +317,7 @@ FROM (
         ARRAY['text', 'text', 'double precision', 'double precision'],
         'sql/setting/_setting_is_valid.sql'
     ),
+    ('function', '_share_text', ARRAY['bigint', 'bigint'], 'sql/admin/_share_text.sql'),
     ('function', '_sign_receipts', ARRAY['integer', 'uuid[]'], 'sql/feedback/_sign_receipts.sql'),
     ('function', '_signal_weight', ARRAY['text', 'jsonb'], 'sql/training/_signal_weight.sql'),
     (
@@ -309,6 +326,15 @@ FROM (
         ARRAY['jsonb', 'text', 'text'],
         'sql/feedback/_skip_in_retention.sql'
     ),
+    ('function', '_status_data', ARRAY[]::text[], 'sql/admin/_status_data.sql'),
+    ('function', '_status_features', ARRAY[]::text[], 'sql/admin/_status_features.sql'),
+    ('function', '_status_guardrails', ARRAY[]::text[], 'sql/admin/_status_guardrails.sql'),
+    ('function', '_status_items', ARRAY[]::text[], 'sql/admin/_status_items.sql'),
+    ('function', '_status_lists', ARRAY[]::text[], 'sql/admin/_status_lists.sql'),
+    ('function', '_status_model', ARRAY[]::text[], 'sql/admin/_status_model.sql'),
+    ('function', '_status_queue', ARRAY[]::text[], 'sql/admin/_status_queue.sql'),
+    ('function', '_status_schedule', ARRAY[]::text[], 'sql/admin/_status_schedule.sql'),
+    ('function', '_status_settings', ARRAY[]::text[], 'sql/admin/_status_settings.sql'),
     ('function', '_step_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/_step_job.sql'),
     ('function', '_step_retention', ARRAY['jsonb'], 'sql/feedback/_step_retention.sql'),
     (
@@ -335,6 +361,7 @@ FROM (
         ARRAY['integer', 'integer[]', 'double precision[]', 'jsonb[]'],
         'sql/feedback/_sum_tag_interests.sql'
     ),
+    ('function', '_switch', ARRAY['text'], 'sql/admin/_switch.sql'),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
@@ -476,6 +503,8 @@ FROM (
         'sql/job/finish_job.sql'
     ),
     ('function', 'finish_run', ARRAY['bigint'], 'sql/scoring/finish_run.sql'),
+    ('function', 'get_admin_metrics', ARRAY['integer', 'text'], 'sql/admin/get_admin_metrics.sql'),
+    ('function', 'get_admin_status', ARRAY['integer'], 'sql/admin/get_admin_status.sql'),
     (
         'function',
         'get_events',
@@ -513,6 +542,7 @@ FROM (
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    ('function', 'metrics', ARRAY['integer'], 'sql/admin/metrics.sql'),
     (
         'function',
         'model_weight',
@@ -523,6 +553,12 @@ FROM (
     ('function', 'pick_events', ARRAY['integer', 'integer', 'text'], 'sql/serving/pick_events.sql'),
     ('function', 'popularity', ARRAY['bigint'], 'sql/feature/popularity.sql'),
     ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
+    (
+        'function',
+        'preview_weights',
+        ARRAY['double precision[]', 'integer', 'integer'],
+        'sql/admin/preview_weights.sql'
+    ),
     ('function', 'rank_events', ARRAY['integer', 'integer'], 'sql/scoring/rank_events.sql'),
     (
         'function',
@@ -605,6 +641,7 @@ FROM (
         ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean'],
         'sql/training/store_model.sql'
     ),
+    ('function', 'student', ARRAY['integer'], 'sql/admin/student.sql'),
     ('function', 'templates_for', ARRAY['text'], 'sql/scoring/templates_for.sql'),
     (
         'function',
@@ -612,6 +649,7 @@ FROM (
         ARRAY['bigint', 'integer', 'integer', 'integer', 'integer'],
         'sql/training/training_hash.sql'
     ),
+    ('function', 'why_not', ARRAY['integer', 'integer', 'integer'], 'sql/admin/why_not.sql'),
     (
         'index',
         'event_attributes_snapshot_key',
@@ -673,17 +711,21 @@ FROM (
     ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
     ('view', 'fresh_lists', NULL::text[], 'sql/serving/fresh_lists.sql'),
     ('view', 'gauges', NULL::text[], 'sql/serving/gauges.sql'),
+    ('view', 'guardrail_gauges', NULL::text[], 'sql/guardrail/guardrail_gauges.sql'),
     ('view', 'guardrails', NULL::text[], 'sql/guardrail/guardrails.sql'),
     ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
     ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
     ('view', 'job_types', NULL::text[], 'sql/job/job_types.sql'),
+    ('view', 'models', NULL::text[], 'sql/admin/models.sql'),
     ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
+    ('view', 'queue', NULL::text[], 'sql/admin/queue.sql'),
     ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
     ('view', 'source_blocked_organizers', NULL::text[], 'sql/source/source_blocked_organizers.sql'),
+    ('view', 'source_deleted_events', NULL::text[], 'sql/source/source_deleted_events.sql'),
     ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
     ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
     ('view', 'source_favorites', NULL::text[], 'sql/source/source_favorites.sql'),
@@ -704,6 +746,7 @@ FROM (
     ('view', 'source_tag_links', NULL::text[], 'sql/source/source_tag_links.sql'),
     ('view', 'source_tags', NULL::text[], 'sql/source/source_tags.sql'),
     ('view', 'source_users', NULL::text[], 'sql/source/source_users.sql'),
+    ('view', 'status', NULL::text[], 'sql/admin/status.sql'),
     ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
     ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
     ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
@@ -730,4 +773,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-978dd8eebdf103355542831053cb80a976886c79db1141bc9d3861bcb9d5e700';
+ac4dbd97d66d45502667f3e9e55f1f477264c8a902da54608997b9fbae822924';
