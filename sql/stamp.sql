@@ -17,7 +17,12 @@ FROM (
     ('function', '_age_text', ARRAY['interval'], 'sql/admin/_age_text.sql'),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
-    ('function', '_body_faults', ARRAY['jsonb', 'text', 'text[]'], 'sql/admin/_body_faults.sql'),
+    (
+        'function',
+        '_body_faults',
+        ARRAY['jsonb', 'text', 'text[]', 'text'],
+        'sql/admin/_body_faults.sql'
+    ),
     (
         'function',
         '_build_training_features',
@@ -262,7 +267,12 @@ FROM (
     ),
     ('function', '_refuse_admin', ARRAY['integer', 'boolean'], 'sql/admin/_refuse_admin.sql'),
     ('function', '_refuse_batch', ARRAY['jsonb'], 'sql/feedback/_refuse_batch.sql'),
-    ('function', '_refuse_body', ARRAY['jsonb', 'text', 'text[]'], 'sql/admin/_refuse_body.sql'),
+    (
+        'function',
+        '_refuse_body',
+        ARRAY['jsonb', 'text', 'text[]', 'text'],
+        'sql/admin/_refuse_body.sql'
+    ),
     (
         'function',
         '_refuse_request',
@@ -773,4 +783,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ac4dbd97d66d45502667f3e9e55f1f477264c8a902da54608997b9fbae822924';
+935f5b7c5fca7cecb2ef10ebe1dbe6e89aa543b3ef446cd22c761087e20fd09f';

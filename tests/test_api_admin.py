@@ -212,3 +212,18 @@ def test_the_metrics_of_a_day_and_of_all(site: Site) -> None:
 def test_days_out_of_bounds_are_refused(given: str, site: Site) -> None:
     problem = assert_problem(site.ask(METRICS, BOSS, days=given), 422)
     assert [error["parameter"] for error in problem["errors"]] == ["days"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "get_admin_status(NULL)",
+        "get_admin_metrics(NULL, NULL)",
+        "request_guardrails(NULL, NULL)",
+        "request_activation(NULL, NULL)",
+        "request_training(NULL, NULL)",
+    ],
+)
+def test_each_route_is_one_function_with_one_answer(call: str, site: Site) -> None:
+    rows = site.run(site.connection.fetch(f"SELECT status FROM recommender.{call}"))
+    assert [row["status"] for row in rows] == [401]

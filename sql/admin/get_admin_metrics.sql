@@ -22,7 +22,9 @@ BEGIN
                 'type', 'about:blank', 'title', 'Unprocessable Content', 'status', 422,
                 'detail', 'these parameters are wrong: days',
                 'errors', json_build_array(json_build_object(
-                    'parameter', 'days', 'detail', 'expected a whole number from 1 to 365'
+                    'parameter', 'days',
+                    'detail', 'expected a whole number from 1 to 365',
+                    'value', left(p_days, 80)
                 ))
             );
         RETURN;

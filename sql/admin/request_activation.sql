@@ -18,17 +18,15 @@ BEGIN
     RETURN QUERY
     SELECT r.*
     FROM recommender._refuse_body(
-        p_body, 'activate_model', ARRAY['model_version', 'recompute', 'top_n', 'reason']
+        p_body,
+        'activate_model',
+        ARRAY['model_version', 'recompute', 'top_n', 'reason'],
+        'model_version'
     ) AS r;
     IF FOUND THEN
         RETURN;
     END IF;
-    IF v_version IS NULL THEN
-        RETURN QUERY SELECT
-            422, NULL::json,
-            recommender._problem(422, 'Unprocessable Content', 'model_version is missing');
-        RETURN;
-    ELSIF NOT EXISTS (
+    IF NOT EXISTS (
         SELECT FROM public.recommender_models AS m WHERE m.model_version = v_version
     ) THEN
         RETURN QUERY SELECT
