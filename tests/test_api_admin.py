@@ -215,15 +215,15 @@ def test_days_out_of_bounds_are_refused(given: str, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "call",
+    "question",
     [
-        "get_admin_status(NULL)",
-        "get_admin_metrics(NULL, NULL)",
-        "request_guardrails(NULL, NULL)",
-        "request_activation(NULL, NULL)",
-        "request_training(NULL, NULL)",
+        "SELECT status FROM recommender.get_admin_status(NULL)",
+        "SELECT status FROM recommender.get_admin_metrics(NULL, NULL)",
+        "SELECT status FROM recommender.request_guardrails(NULL, NULL)",
+        "SELECT status FROM recommender.request_activation(NULL, NULL)",
+        "SELECT status FROM recommender.request_training(NULL, NULL)",
     ],
 )
-def test_each_route_is_one_function_with_one_answer(call: str, site: Site) -> None:
-    rows = site.run(site.connection.fetch(f"SELECT status FROM recommender.{call}"))
+def test_each_route_is_one_function_with_one_answer(question: str, site: Site) -> None:
+    rows = site.run(site.connection.fetch(question))
     assert [row["status"] for row in rows] == [401]
