@@ -178,5 +178,12 @@
 \ir job/run_jobs.sql
 \ir feedback/_request_refresh.sql
 \ir feedback/record_interactions.sql
+\ir guardrail/_guardrail_students.sql
+\ir guardrail/_guardrail_moments.sql
+\ir guardrail/_sequential_test.sql
+\ir guardrail/_log_gamma.sql
+\ir guardrail/_test_sample_ratio.sql
+\ir guardrail/_sample_ratio_check.sql
+\ir guardrail/_decide_sequential.sql
 \ir admin/explain.sql
 \ir stamp.sql
