@@ -172,6 +172,12 @@
 \ir job/requeue_stale_jobs.sql
 \ir job/retry_job.sql
 \ir guardrail/_guardrail_students.sql
+\ir guardrail/_guardrail_moments.sql
+\ir guardrail/_sequential_test.sql
+\ir guardrail/_log_gamma.sql
+\ir guardrail/_test_sample_ratio.sql
+\ir guardrail/_sample_ratio_check.sql
+\ir guardrail/_decide_sequential.sql
 \ir guardrail/guardrail_metrics.sql
 \ir guardrail/active_evidence.sql
 \ir guardrail/_judge_guardrail.sql

@@ -87,6 +87,12 @@ FROM (
     ),
     (
         'function',
+        '_decide_sequential',
+        ARRAY['jsonb', 'jsonb', 'double precision', 'double precision'],
+        'sql/guardrail/_decide_sequential.sql'
+    ),
+    (
+        'function',
         '_delete_old_interactions',
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
@@ -117,6 +123,12 @@ FROM (
         '_find_old_rows',
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_find_old_rows.sql'
+    ),
+    (
+        'function',
+        '_guardrail_moments',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/guardrail/_guardrail_moments.sql'
     ),
     (
         'function',
@@ -188,6 +200,7 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
+    ('function', '_log_gamma', ARRAY['double precision'], 'sql/guardrail/_log_gamma.sql'),
     ('function', '_lower_beyond_ascii', ARRAY['text'], 'sql/source/_lower_beyond_ascii.sql'),
     (
         'function',
@@ -315,11 +328,23 @@ FROM (
     ),
     (
         'function',
+        '_sample_ratio_check',
+        ARRAY['timestamptz', 'timestamptz'],
+        'sql/guardrail/_sample_ratio_check.sql'
+    ),
+    (
+        'function',
         '_sample_weak_positives',
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
     ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
+    (
+        'function',
+        '_sequential_test',
+        ARRAY['jsonb', 'double precision', 'double precision', 'double precision'],
+        'sql/guardrail/_sequential_test.sql'
+    ),
     ('function', '_set_as_of', ARRAY['timestamptz'], 'sql/setting/_set_as_of.sql'),
     (
         'function',
@@ -374,6 +399,12 @@ FROM (
     ('function', '_switch', ARRAY['text'], 'sql/admin/_switch.sql'),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
+    (
+        'function',
+        '_test_sample_ratio',
+        ARRAY['bigint', 'bigint', 'integer'],
+        'sql/guardrail/_test_sample_ratio.sql'
+    ),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -783,4 +814,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-935f5b7c5fca7cecb2ef10ebe1dbe6e89aa543b3ef446cd22c761087e20fd09f';
+5482e9cc1d3e8183d721bbfe616fbec00d209141777472fc648f294874eb84f1';

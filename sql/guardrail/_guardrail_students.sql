@@ -1,4 +1,4 @@
--- One row is what one user saw and did in one variant of the events list.
+-- One row is what one student was shown of the events list in one sort, clicked and registered for.
 
 CREATE OR REPLACE FUNCTION recommender._guardrail_students(
     p_from timestamptz, p_to timestamptz, p_window_hours integer
@@ -8,64 +8,110 @@ RETURNS TABLE (
 )
 LANGUAGE sql
 STABLE
+PARALLEL SAFE
 BEGIN ATOMIC
-    WITH seen AS (
+    WITH sorted_rows AS (
         SELECT
+            i.id,
             i.user_id,
             i.event_id,
             i.interaction_type,
             i.occurred_at,
-            CASE
-                WHEN jsonb_typeof(i.meta -> 'source') = 'string'
-                    AND jsonb_typeof(i.meta -> 'sort') = 'string'
-                    AND recommender.normalize_text(i.meta ->> 'source') = 'events_list'
-                    THEN recommender.normalize_text(i.meta ->> 'sort')
+            i.meta ->> 'source' AS source,
+            -- Most clients write these as they are, and normalize_text costs more than the rest.
+            CASE WHEN i.meta ->> 'sort' IN ('recommended', 'time')
+                THEN i.meta ->> 'sort'
+                ELSE recommender.normalize_text(i.meta ->> 'sort')
             END AS variant
         FROM recommender.source_interactions AS i
         WHERE
-            i.occurred_at >= p_from
-            AND i.occurred_at <= p_to
+            i.occurred_at BETWEEN p_from AND p_to
             AND i.interaction_type IN ('impression', 'click', 'register')
             AND i.user_id IS NOT NULL
             AND i.event_id IS NOT NULL
     ),
 
-    counted AS (
+    counted_rows AS (
         SELECT
+            s.id,
             s.user_id,
-            s.variant,
-            s.interaction_type
-        FROM seen AS s
-        WHERE s.interaction_type <> 'register' AND s.variant IN ('recommended', 'time')
-        UNION ALL
+            s.event_id,
+            s.interaction_type,
+            s.occurred_at,
+            s.variant
+        FROM sorted_rows AS s
+        WHERE
+            s.interaction_type = 'register'
+            OR (
+                s.variant IN ('recommended', 'time')
+                AND (
+                    s.source = 'events_list'
+                    OR recommender.normalize_text(s.source) = 'events_list'
+                )
+            )
+    ),
+
+    numbered_rows AS (
+        -- A register has the number of the last click before it, or at the same moment.
         SELECT
             r.user_id,
-            c.variant,
-            r.interaction_type
-        FROM seen AS r
-        CROSS JOIN LATERAL (
-            SELECT k.variant, k.occurred_at
-            FROM seen AS k
-            WHERE
-                k.user_id = r.user_id
-                AND k.event_id = r.event_id
-                AND k.interaction_type = 'click'
-                AND k.variant IN ('recommended', 'time')
-                AND k.occurred_at <= r.occurred_at
-            ORDER BY k.occurred_at DESC
-            LIMIT 1
-        ) AS c
-        WHERE
-            r.interaction_type = 'register'
-            AND r.occurred_at <= c.occurred_at + p_window_hours * interval '1 hour'
+            r.event_id,
+            r.interaction_type,
+            r.occurred_at,
+            r.variant,
+            count(*) FILTER (WHERE r.interaction_type = 'click') OVER (
+                PARTITION BY r.user_id, r.event_id
+                ORDER BY r.occurred_at, r.interaction_type = 'register', r.id
+            ) AS click_number
+        FROM counted_rows AS r
+        WHERE r.interaction_type IN ('click', 'register')
+    ),
+
+    followed_clicks AS (
+        SELECT
+            n.user_id,
+            max(n.variant) FILTER (WHERE n.interaction_type = 'click') AS variant,
+            coalesce(
+                min(n.occurred_at) FILTER (WHERE n.interaction_type = 'register')
+                <= max(n.occurred_at) FILTER (WHERE n.interaction_type = 'click')
+                + make_interval(hours => p_window_hours),
+                false
+            ) AS is_converted
+        FROM numbered_rows AS n
+        WHERE n.click_number > 0
+        GROUP BY n.user_id, n.event_id, n.click_number
+    ),
+
+    counts AS (
+        SELECT
+            r.variant,
+            r.user_id,
+            count(*) AS impressions,
+            0::bigint AS clicks,
+            0::bigint AS conversions
+        FROM counted_rows AS r
+        WHERE r.interaction_type = 'impression'
+        GROUP BY r.variant, r.user_id
+        UNION ALL
+        SELECT
+            f.variant,
+            f.user_id,
+            0::bigint AS impressions,
+            count(*) AS clicks,
+            count(*) FILTER (WHERE f.is_converted) AS conversions
+        FROM followed_clicks AS f
+        GROUP BY f.variant, f.user_id
     )
 
     SELECT
         c.variant,
         c.user_id,
-        count(*) FILTER (WHERE c.interaction_type = 'impression') AS impressions,
-        count(*) FILTER (WHERE c.interaction_type = 'click') AS clicks,
-        count(*) FILTER (WHERE c.interaction_type = 'register') AS conversions
-    FROM counted AS c
+        sum(c.impressions)::bigint AS impressions,
+        sum(c.clicks)::bigint AS clicks,
+        sum(c.conversions)::bigint AS conversions
+    FROM counts AS c
     GROUP BY c.variant, c.user_id;
 END;
+
+COMMENT ON FUNCTION recommender._guardrail_students(timestamptz, timestamptz, integer) IS
+'What guardrails count, from p_from to p_to (both included): a row for each variant (recommended or time: the sort of the events list, meta.source events_list, both normalised) and student with any. A click is converted by a register for the same event, of any source, that is not later than p_window_hours after it and has no other counted click in between: a register counts once, for the last click before it, and a click is converted once. Rows without student or event do not count.';
