@@ -159,9 +159,7 @@ class Checker:
             old, new = await self.ranked(student), await self.ranked_with(weights, student)
             rows = await self.connection.fetch(PREVIEW, weights, student, top_n)
             assert [row["event_id"] for row in rows] == [
-                event
-                for event, (rank, _) in new.items()
-                if rank <= top_n or old[event][0] <= top_n
+                event for event, (rank, _) in new.items() if rank <= top_n or old[event][0] <= top_n
             ]
             for row in rows:
                 for ranks, side in ((old, "old"), (new, "new")):
@@ -382,4 +380,7 @@ def test_why_not_says_whether_the_list_serves(
     details = {row["check_name"]: row["detail"] for row in checker.run(ask())}
     assert details["list"].startswith(said)
     assert details["rank"] == "rank 1 of the 1 in the list; written now, model m1 would rank it 1"
-    assert details["shown"] == f"yes: place 1, {SOURCES['popular' if age or setting == 'false' else 'list']}"
+    assert (
+        details["shown"]
+        == f"yes: place 1, {SOURCES['popular' if age or setting == 'false' else 'list']}"
+    )

@@ -436,3 +436,94 @@ def test_a_window_of_days_begins_to_the_microsecond(desk: Desk) -> None:
     desk.show("recommended", 1, 0, since=began - timedelta(microseconds=1))
     desk.show("recommended", 1, 0, since=began)
     assert desk.evaluate()["impressions"] == {"recommended": 1, "time": 0}
+
+
+@pytest.fixture
+def sequential(desk: Desk) -> Desk:
+    """Enough students in each sort that a test may judge."""
+    world = World()
+    world.event(world.organizer())
+    for _ in range(400):
+        world.student()
+    desk.run(world.write(desk.connection))
+    desk.set(personalization_guardrails_method="sequential")
+    for age, version in ((30, "m-old"), (20, "m-new")):
+        desk.at(AS_OF - days(age))
+        desk.store(version)
+    desk.at(AS_OF)
+    return desk
+
+
+SHOW_TO_MANY = """
+INSERT INTO event_interactions (user_id, event_id, interaction_type, occurred_at, meta)
+SELECT
+    u, 1, kind, $1::timestamptz + n * interval '1 second',
+    jsonb_build_object('source', 'events_list', 'sort', $2::text)
+FROM generate_series($3::integer, $3 + 199) AS u
+CROSS JOIN generate_series(1, 20) AS n
+CROSS JOIN LATERAL (VALUES ('impression'), ('click')) AS k (kind)
+WHERE kind = 'impression' OR (u * 7 + n * 13) % 100 < $4
+"""
+
+
+def show_to_many(desk: Desk, *, recommended: int, by_time: int) -> None:
+    """Twenty impressions for each of 200 students a sort, so many in a hundred of them clicked."""
+    for sort, first, percent in (("recommended", 2, recommended), ("time", 202, by_time)):
+        desk.run(desk.connection.execute(SHOW_TO_MANY, desk.now - hours(20), sort, first, percent))
+
+
+def test_the_sequential_rule_rolls_back_what_is_surely_worse(sequential: Desk) -> None:
+    show_to_many(sequential, recommended=3, by_time=30)
+    outcome = sequential.evaluate(ctr_drop_ratio=0.3)
+    assert (outcome["action"], outcome["method"]) == ("rollback", "sequential")
+    assert outcome["statistics"]["is_ctr_worse"] is True
+    read = "SELECT action, replayed_verdict FROM recommender.guardrails"
+    assert sequential.rows(read) == [("rollback", "worse")]
+    # The verdict is made anew from the sums, not read from where it was written.
+    sequential.run(
+        sequential.connection.execute(
+            'UPDATE guardrail_evaluations SET statistics = statistics || \'{"verdict": "x"}\''
+        )
+    )
+    assert sequential.rows(read) == [("rollback", "worse")]
+
+
+def test_the_sequential_rule_waits_where_the_ratio_would_not(sequential: Desk) -> None:
+    # A drop of three in ten where three in ten are allowed: the next student decides the ratio.
+    show_to_many(sequential, recommended=20, by_time=30)
+    assert sequential.evaluate(ctr_drop_ratio=0.3)["action"] == "ok"
+    sequential.set(personalization_guardrails_method="ratio")
+    assert sequential.evaluate(ctr_drop_ratio=0.3)["action"] == "rollback"
+
+
+def test_a_few_busy_students_are_not_judged(sequential: Desk) -> None:
+    sequential.show("recommended", 400, 10)
+    sequential.show("time", 400, 80)
+    outcome = sequential.evaluate()
+    assert (outcome["action"], sequential.active()) == ("skip_low_volume", "m-new")
+    assert "30 students" in outcome["reason"]
+
+
+def test_groups_of_the_wrong_size_block_the_verdict(sequential: Desk) -> None:
+    sequential.set(experiments_personalization_ml_percent="50")
+    # Half of the students are meant to see each sort; of one half three in four never came.
+    sequential.run(
+        sequential.connection.execute(
+            "DELETE FROM users WHERE id > 1 AND id <= 401 AND"
+            " recommender.experiment_bucket('personalization_ml_sort', id) >= 50 AND id % 4 > 0"
+        )
+    )
+    show = """
+    INSERT INTO event_interactions (user_id, event_id, interaction_type, occurred_at, meta)
+    SELECT u.id, 1, 'impression', $1, jsonb_build_object(
+        'source', 'events_list',
+        'sort', CASE WHEN recommender.experiment_bucket('personalization_ml_sort', u.id) < 50
+            THEN 'recommended' ELSE 'time' END
+    )
+    FROM users AS u CROSS JOIN generate_series(1, 30)
+    WHERE u.role = 'student'
+    """
+    sequential.run(sequential.connection.execute(show, sequential.now - hours(2)))
+    outcome = sequential.evaluate()
+    assert outcome["statistics"]["sample_ratio"]["is_mismatch"] is True
+    assert (outcome["action"], sequential.active()) == ("skip_sample_ratio", "m-new")
