@@ -92,11 +92,15 @@ totals AS (
         d.week,
         d.day,
         d.is_treated,
-        (sum(d.impressions) OVER so_far)::integer AS impressions,
-        (sum(d.clicks) OVER so_far)::integer AS clicks,
-        (sum(d.conversions) OVER so_far)::integer AS conversions
+        (sum(d.impressions) OVER looked_at)::integer AS impressions,
+        (sum(d.clicks) OVER looked_at)::integer AS clicks,
+        (sum(d.conversions) OVER looked_at)::integer AS conversions
     FROM student_days AS d
-    WINDOW so_far AS (PARTITION BY d.week, d.student ORDER BY d.day)
+    WINDOW looked_at AS (
+        PARTITION BY d.week, d.student
+        ORDER BY d.day
+        ROWS BETWEEN $14::integer - 1 PRECEDING AND CURRENT ROW
+    )
 ),
 
 sums AS (
@@ -175,6 +179,7 @@ class Experiment:
     students: int = 1900
     percent: int = 50
     days: int = 7
+    window_days: int = 365
     ctr: float = 0.1
     conversion: float = 0.2
     drop: float = 0.3
@@ -224,6 +229,7 @@ async def simulate_weeks(
         experiment.drop,
         experiment.conversion_drop,
         experiment.min_impressions,
+        experiment.window_days,
     )
     return [Week(row["impressions"], row["ratio"], row["sequential"]) for row in rows]
 

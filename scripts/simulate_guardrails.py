@@ -2,7 +2,7 @@
 """Simulate weeks of an experiment, and count how often the guardrails would roll back.
 
 Every week is a fresh crowd of students, each with click and registration rates of its own; every
-day the guardrails look at all of the week so far, and a week ends with the first rollback. Nothing
+day the guardrails look at the week so far, and a week ends with the first rollback. Nothing
 is written to the database: its functions judge traffic that exists in one statement only.
 """
 
@@ -136,6 +136,13 @@ def _add_rule_flags(group: argparse._ArgumentGroup) -> None:
         choices=(*METHODS, "both"),
         default="both",
         help="which rules to count (default: %(default)s)",
+    )
+    group.add_argument(
+        "--window-days",
+        type=whole_number(1, 365),
+        default=DEFAULTS.window_days,
+        metavar="N",
+        help="that a look goes back; fewer than --days let the evidence slide (default: all)",
     )
     group.add_argument(
         "--drop",

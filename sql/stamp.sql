@@ -814,4 +814,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-5482e9cc1d3e8183d721bbfe616fbec00d209141777472fc648f294874eb84f1';
+a79c5c56168f42c012ec0acebd1836b1d6006433a44166b33753731914f3ba48';

@@ -657,3 +657,11 @@ def test_a_seed_gives_the_same_weeks_in_any_batches(session: Connection[Record],
     parts = [week for n in range(1, 5) for week in run(simulate_weeks(session, experiment, n, n))]
     assert whole == parts
     assert run(simulate_weeks(session, replace(experiment, seed=2), 1, 4)) != whole
+
+
+def test_a_look_goes_back_as_far_as_the_window(session: Connection[Record], run: Run) -> None:
+    experiment = replace(SMALL, weeks=1, students=100, days=20, min_impressions=1)
+    (whole,) = run(simulate(session, experiment))
+    (half,) = run(simulate(session, replace(experiment, window_days=10)))
+    assert half.impressions == pytest.approx(whole.impressions / 2, rel=0.2)
+    assert half.impressions < whole.impressions

@@ -13,7 +13,8 @@ PARALLEL SAFE
 BEGIN ATOMIC
     -- 5 % for the two tests together. Each bound is tightest where a week of a small site ends:
     -- 20,000 impressions a sort, a tenth of them clicked.
-    WITH tests AS (
+    -- Materialized: each test is read several times.
+    WITH tests AS MATERIALIZED (
         SELECT
             recommender._sequential_test(p_moments -> 'ctr', p_ctr_drop, 20000, 0.025) AS ctr,
             recommender._sequential_test(
@@ -21,7 +22,7 @@ BEGIN ATOMIC
             ) AS conversion
     ),
 
-    verdicts AS (
+    verdicts AS MATERIALIZED (
         SELECT
             t.*,
             (t.ctr ->> 'is_judged')::boolean AS is_judged,

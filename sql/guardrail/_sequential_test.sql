@@ -24,7 +24,8 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    WITH sums AS (
+    -- Materialized: an expression that is used twice would be computed twice, and so on.
+    WITH sums AS MATERIALIZED (
         SELECT
             g.allowed,
             g.alpha,
@@ -68,7 +69,7 @@ BEGIN ATOMIC
         )
     ),
 
-    tuned AS (
+    tuned AS MATERIALIZED (
         SELECT
             s.*,
             -- One busy student is no crowd: Kish's effective number, (sum n)² / sum n².
@@ -82,7 +83,7 @@ BEGIN ATOMIC
         FROM sums AS s
     ),
 
-    variances AS (
+    variances AS MATERIALIZED (
         -- Few hits look like little variance, and few hits are what is tested: so never less than
         -- independent trials would have at the edge.
         SELECT
@@ -111,7 +112,7 @@ BEGIN ATOMIC
         WHERE t.students >= 30
     ),
 
-    deviations AS (
+    deviations AS MATERIALIZED (
         SELECT
             v.*,
             (v.r_rate - v.allowed * v.t_rate) / nullif(sqrt(greatest(

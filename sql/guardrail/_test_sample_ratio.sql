@@ -11,7 +11,8 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    WITH shares AS (
+    -- Materialized: an expression that is used twice would be computed twice, and so on.
+    WITH shares AS MATERIALIZED (
         -- The prior weighs as much as 50 students: small sites see gross mismatches, and large ones
         -- lose little.
         SELECT
@@ -31,7 +32,7 @@ BEGIN ATOMIC
         ) AS e
     ),
 
-    factors AS (
+    factors AS MATERIALIZED (
         SELECT
             recommender._log_gamma(s.treated_prior + s.treated_count)
             - recommender._log_gamma(s.treated_prior)
