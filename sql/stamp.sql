@@ -257,6 +257,12 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    (
+        'function',
+        '_score_holdouts',
+        ARRAY['double precision[]'],
+        'sql/training/_score_holdouts.sql'
+    ),
     ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
     ('function', '_set_as_of', ARRAY['timestamptz'], 'sql/setting/_set_as_of.sql'),
     (
@@ -295,6 +301,7 @@ FROM (
     ),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
+    ('function', '_training_odds', ARRAY[]::text[], 'sql/training/_training_odds.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -375,6 +382,12 @@ FROM (
     ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
         'function',
+        'compare_with_active',
+        ARRAY['double precision[]'],
+        'sql/training/compare_with_active.sql'
+    ),
+    (
+        'function',
         'create_interaction_partitions',
         ARRAY['date', 'date'],
         'sql/feedback/create_interaction_partitions.sql'
@@ -404,6 +417,12 @@ FROM (
         'evaluate_holdouts',
         ARRAY['double precision[]'],
         'sql/training/evaluate_holdouts.sql'
+    ),
+    (
+        'function',
+        'evaluate_loss',
+        ARRAY['double precision[]', 'double precision'],
+        'sql/training/evaluate_loss.sql'
     ),
     (
         'function',
@@ -457,6 +476,13 @@ FROM (
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    (
+        'function',
+        'judge_model',
+        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean'],
+        'sql/training/judge_model.sql'
+    ),
+    ('function', 'log_loss', ARRAY['double precision', 'integer'], 'sql/training/log_loss.sql'),
     (
         'function',
         'model_weight',
@@ -532,8 +558,14 @@ FROM (
     ),
     (
         'function',
-        'store_model',
+        'store_judged_model',
         ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean'],
+        'sql/training/store_judged_model.sql'
+    ),
+    (
+        'function',
+        'store_model',
+        ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean', 'text'],
         'sql/training/store_model.sql'
     ),
     ('function', 'templates_for', ARRAY['text'], 'sql/scoring/templates_for.sql'),
@@ -659,4 +691,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f6e7b9ff464ef8c71b3122f235e3d2d2c6b5e18e409a1d22beff916853b69078';
+e451439c8e3e12be183ce8dbe1daf783609a81fa2291d106873e82aee974f80e';

@@ -27,6 +27,7 @@ BEGIN
         ('recompute_recommendations_ml', 'solver', 'text', NULL, NULL, '{sgd,newton}'),
         ('recompute_recommendations_ml', 'history', 'text', NULL, NULL, '{leave-one-out,all}'),
         ('recompute_recommendations_ml', 'model_version', 'text', NULL, NULL, NULL),
+        ('recompute_recommendations_ml', 'force', 'boolean', NULL, NULL, '{true,false}'),
         ('evaluate_personalization_guardrails', 'days', 'integer', 1, 365, NULL),
         ('evaluate_personalization_guardrails', 'min_impressions', 'integer', 1, 1e9, NULL),
         ('evaluate_personalization_guardrails', 'ctr_drop_ratio', 'number', 0, 1, NULL),
