@@ -21,13 +21,12 @@ from app.arguments import moment, number, whole_number
 from app.console import UserError, console, print_result, run
 from app.database import connect, database_url
 from app.lists import ListsWritten, write_lists
+from app.training.gate import Verdict, judge
 from app.training.model import Recipe, TrainedModel, store_model, train_model
 from app.training.turn import take_turn
 from app.training.versions import model_exists, pinned_version, store_under
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from asyncpg import Connection, Record
 
 INSTALLED = "SELECT to_regclass('recommender.installed_objects') IS NOT NULL"
@@ -38,7 +37,7 @@ REFUSE_NEWER = "SELECT recommender.refuse_newer_lists(recommender.as_of(), $1)"
 IS_STUDENT = "SELECT EXISTS (SELECT FROM recommender.source_students AS s WHERE s.user_id = $1)"
 
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
-PIN = "SELECT set_config('recommender.recommender_model_version', $1, true)"
+PIN = "SELECT set_config('recommender.recommender_model_version', $1, $2)"
 DEFAULTS = Recipe()
 SECONDS_BETWEEN_LINES = 10
 """Of progress, where there is no terminal to draw a bar on."""
@@ -139,6 +138,12 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
         help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
         "(default: %(default)s)",
     )
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="activate the model even where its held-out loss is worse than the active one's by "
+        "more than RECOMMENDER_MAX_LOSS_INCREASE",
+    )
 
 
 def _add_list_flags(group: argparse._ArgumentGroup) -> None:
@@ -176,8 +181,9 @@ def _add_list_flags(group: argparse._ArgumentGroup) -> None:
 async def main() -> int:
     """Run the command."""
     options = parse_arguments()
+    options.pinned = os.environ.get(VERSION_VARIABLE, "").strip()
     url = database_url()
-    connection = await _open(url, options.as_of)
+    connection = await _open(url, options)
     try:
         await _check_schema(connection)
         if not (options.user_id or options.dry_run):
@@ -203,15 +209,13 @@ async def main() -> int:
     return 0
 
 
-async def _open(url: str, as_of: datetime | None) -> Connection[Record]:
+async def _open(url: str, options: argparse.Namespace) -> Connection[Record]:
     connection = await connect(url)
-    pinned = os.environ.get(VERSION_VARIABLE, "").strip()
     await connection.execute(
-        "SELECT set_config('recommender.as_of', $1, false),"
-        " set_config('recommender.recommender_model_version', $2, false)",
-        as_of.isoformat() if as_of else "",
-        pinned,
+        "SELECT set_config('recommender.as_of', $1, false)",
+        options.as_of.isoformat() if options.as_of else "",
     )
+    await connection.execute(PIN, options.pinned, False)
     return connection
 
 
@@ -239,10 +243,34 @@ async def _train(connection: Connection[Record], options: argparse.Namespace) ->
         model = await train_model(connection, recipe)
     if options.dry_run:
         version = version or "(dry run: not stored)"
+        verdict = await judge(
+            connection, model.comparison, model.student_count, force=options.force
+        )
     else:
-        version = await store_under(connection, model, version)
+        version, verdict = await store_under(connection, model, version, force=options.force)
     _print_model(model, version, perf_counter() - started)
+    _print_verdict(verdict, version, is_dry_run=options.dry_run)
+    if not (verdict.is_activated or options.dry_run):
+        # The environment named the new model, but the lists are to be the active one's.
+        options.pinned = ""
+        await connection.execute(PIN, "", False)
     return model
+
+
+def _print_verdict(verdict: Verdict, version: str, *, is_dry_run: bool) -> None:
+    if not verdict.is_activated:
+        fate = (
+            "the model would not be activated"
+            if is_dry_run
+            else f"model {version} is stored but not activated"
+        )
+        line = f"warning: {fate}: {verdict.reason}; --force activates it all the same"
+    else:
+        fate = "would be activated" if is_dry_run else "activated"
+        line = f"{'warning: ' if verdict.is_warning else '  '}{fate}: {verdict.reason}"
+    console.print(
+        line, style="yellow" if verdict.is_warning else None, markup=False, soft_wrap=True
+    )
 
 
 def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
@@ -291,7 +319,7 @@ async def _print_list(
         if model:
             version = f"dry run {os.getpid()}"
             await store_model(connection, model, version, activate=False)
-            await connection.execute(PIN, version)
+            await connection.execute(PIN, version, True)
         rows = await connection.fetch(RANK, options.user_id, options.top_n)
     finally:
         await transaction.rollback()
@@ -332,7 +360,7 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
         task = progress.add_task("", total=None)
         try:
             written = await write_lists(
-                lambda: _open(url, options.as_of),
+                lambda: _open(url, options),
                 top_n=options.top_n,
                 as_of=options.as_of,
                 jobs=options.jobs,

@@ -64,7 +64,11 @@
 \ir training/build_training_attributes.sql
 \ir training/_build_training_features.sql
 \ir training/build_training_matrix.sql
+\ir training/_score_holdouts.sql
 \ir training/evaluate_holdouts.sql
+\ir training/log_loss.sql
+\ir training/_training_odds.sql
+\ir training/evaluate_loss.sql
 \ir scoring/feature_names.sql
 \ir scoring/sigmoid.sql
 \ir scoring/sort_key.sql
@@ -77,7 +81,10 @@
 \ir scoring/choose_language.sql
 \ir scoring/reason_text.sql
 \ir scoring/activate_model.sql
+\ir training/compare_with_active.sql
+\ir training/judge_model.sql
 \ir training/store_model.sql
+\ir training/store_judged_model.sql
 \ir scoring/_validate_top_n.sql
 \ir scoring/_has_fresh_upcoming.sql
 \ir scoring/_candidate_events.sql

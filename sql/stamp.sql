@@ -338,6 +338,12 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    (
+        'function',
+        '_score_holdouts',
+        ARRAY['double precision[]'],
+        'sql/training/_score_holdouts.sql'
+    ),
     ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
     (
         'function',
@@ -405,6 +411,7 @@ FROM (
         ARRAY['bigint', 'bigint', 'integer'],
         'sql/guardrail/_test_sample_ratio.sql'
     ),
+    ('function', '_training_odds', ARRAY[]::text[], 'sql/training/_training_odds.sql'),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -492,6 +499,12 @@ FROM (
     ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
         'function',
+        'compare_with_active',
+        ARRAY['double precision[]'],
+        'sql/training/compare_with_active.sql'
+    ),
+    (
+        'function',
         'create_interaction_partitions',
         ARRAY['date', 'date'],
         'sql/feedback/create_interaction_partitions.sql'
@@ -522,6 +535,12 @@ FROM (
         'evaluate_holdouts',
         ARRAY['double precision[]'],
         'sql/training/evaluate_holdouts.sql'
+    ),
+    (
+        'function',
+        'evaluate_loss',
+        ARRAY['double precision[]', 'double precision'],
+        'sql/training/evaluate_loss.sql'
     ),
     (
         'function',
@@ -583,6 +602,13 @@ FROM (
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    (
+        'function',
+        'judge_model',
+        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean'],
+        'sql/training/judge_model.sql'
+    ),
+    ('function', 'log_loss', ARRAY['double precision', 'integer'], 'sql/training/log_loss.sql'),
     ('function', 'metrics', ARRAY['integer'], 'sql/admin/metrics.sql'),
     (
         'function',
@@ -678,8 +704,14 @@ FROM (
     ),
     (
         'function',
-        'store_model',
+        'store_judged_model',
         ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean'],
+        'sql/training/store_judged_model.sql'
+    ),
+    (
+        'function',
+        'store_model',
+        ARRAY['text', 'text[]', 'double precision[]', 'jsonb', 'boolean', 'text'],
         'sql/training/store_model.sql'
     ),
     ('function', 'student', ARRAY['integer'], 'sql/admin/student.sql'),
@@ -814,4 +846,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-a79c5c56168f42c012ec0acebd1836b1d6006433a44166b33753731914f3ba48';
+c3be6193599d3fa3ce9696b4f1f45a3b98e3f93ef4049f2cdf0c01eba38c48df';

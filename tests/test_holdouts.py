@@ -57,6 +57,8 @@ async def evaluate(
         await connection.execute("""
             CREATE TEMPORARY TABLE training_matrix (
                 user_id integer, event_id integer, kind text, popularity double precision,
+                label integer, example_no bigint GENERATED ALWAYS AS IDENTITY,
+                weight double precision DEFAULT 1,
                 bias double precision DEFAULT 1,
                 overlap_interest_ratio double precision DEFAULT 0,
                 overlap_history_ratio double precision DEFAULT 0,
@@ -67,8 +69,8 @@ async def evaluate(
             )
         """)
         await connection.executemany(
-            "INSERT INTO training_matrix (user_id, event_id, kind, popularity)"
-            " VALUES ($1, $2, $3, $4)",
+            "INSERT INTO training_matrix (user_id, event_id, kind, popularity, label)"
+            " VALUES ($1, $2, $3, $4, ($3 IN ('holdout', 'positive'))::integer)",
             candidates,
         )
         row = await connection.fetchrow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -412,7 +413,13 @@ def test_training_twice_at_one_moment_keeps_both_models(command: Command) -> Non
         ("ml-v1-20260301T120000Z-2", True),
     ]
     assert models[0]["weights"] == models[1]["weights"]
-    assert models[0]["meta"] == models[1]["meta"]
+    first, second = (json.loads(row["meta"]) for row in models)
+    assert (first["compared_with"], first["compared_loss"]) == (None, None)
+    assert second["compared_with"] == models[0]["model_version"]
+    assert second["compared_loss"] == second["held_out_loss"] == first["held_out_loss"]
+    for meta in (first, second):
+        del meta["compared_with"], meta["compared_loss"]
+    assert first == second
     assert {row[4] for row in command.lists()} == {"ml-v1-20260301T120000Z-2"}
 
 

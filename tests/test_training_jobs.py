@@ -110,6 +110,7 @@ def test_one_commit_stores_the_model_asks_for_the_lists_and_ends_the_job(queue: 
     assert result is not None
     assert (queue.models(), result["model_version"]) == ([VERSION], VERSION)
     assert queue.value("SELECT is_active FROM recommender_models")
+    assert (result["activated"], result["reason"]) == (True, "no model was active")
     job = queue.job(claim)
     assert (job["status"], job["locked_by"]) == ("succeeded", None)
     assert json.loads(job["result"]) == result
@@ -214,18 +215,20 @@ def test_two_trainings_of_one_moment_that_end_together_get_a_version_each(queue:
     queue.write(world())
 
     async def store_two() -> list[str]:
-        model = await train_model(queue.connection, Recipe())
         first, second = [await open_session(queue.url) for _ in range(2)]
         try:
+            model = await train_model(first, Recipe())
+            assert (await train_model(second, Recipe())).meta() == model.meta()
             transaction = first.transaction()
             await transaction.start()
-            stored = [await store_under(first, model, None)]
+            stored, _ = await store_under(first, model, None)
 
             async def store_within() -> str:
                 async with second.transaction():
-                    return await store_under(second, model, None)
+                    version, _ = await store_under(second, model, None)
+                    return version
 
-            # Sees no model of this name, and waits for the first to commit.
+            # Sees no model of this name and none that is active, and waits for the first.
             waiting = asyncio.create_task(store_within())
             while not await queue.connection.fetchval(
                 "SELECT count(*) FROM pg_stat_activity"
@@ -233,7 +236,7 @@ def test_two_trainings_of_one_moment_that_end_together_get_a_version_each(queue:
             ):
                 assert not waiting.done()
             await transaction.commit()
-            return [*stored, await waiting]
+            return [stored, await waiting]
         finally:
             await first.close()
             await second.close()

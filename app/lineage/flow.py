@@ -18,7 +18,7 @@ LEFT_OUT = frozenset({"setting"})
 TABLES = "tables"
 TRAINER = "app.training"
 TRAINER_READS = "pg_temp.training_matrix"
-TRAINER_CALLS = "recommender.store_model"
+TRAINER_CALLS = "recommender.store_judged_model"
 """The one step that is no SQL: Python fetches the examples, fits the weights and stores them."""
 
 

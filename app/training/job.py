@@ -41,7 +41,9 @@ class Claim:
 async def run_training_job(
     connection: Connection[Record], claim: Claim, payload: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """Train, activate the model and ask for everybody's lists; give the job's result.
+    """Train, activate the model if it may be, ask for everybody's lists; give the job's result.
+
+    The lists are asked for in any case: those of the model that stays active must not age.
 
     None means that the claim was lost, and nothing was stored. What trying again would not mend is
     a UserError, or an error of the recommender's own SQLSTATEs. The connection holds the turn of
@@ -57,13 +59,17 @@ async def run_training_job(
     async with connection.transaction():
         if not await connection.fetchval(HOLD, *claim.arguments()):
             return None
-        version = await store_under(connection, model, version)
+        version, verdict = await store_under(
+            connection, model, version, force=payload.get("force", False)
+        )
         top_n = payload.get("top_n") or await connection.fetchval(TOP_N)
         rescore_job_id = await connection.fetchval(
             RESCORE, JOB_TYPE, json.dumps({"skip_training": True, "top_n": int(top_n)})
         )
         result = {
             "model_version": version,
+            "activated": verdict.is_activated,
+            "reason": verdict.reason,
             "hitrate_at_10": model.hitrate,
             "loss": model.fit.loss,
             "rescore_job_id": rescore_job_id,

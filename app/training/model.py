@@ -10,6 +10,7 @@ import numpy as np
 
 from app.console import UserError
 from app.training.examples import FEATURE_NAMES, Examples, read_examples
+from app.training.gate import Comparison, Verdict, compare_with_active
 from app.training.solver import Fit, check_weights, fit_newton, fit_sgd, standard_errors
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ FROM recommender.evaluate_holdouts($1) AS h
 """
 
 STORE = "SELECT recommender.store_model($1, $2, $3, $4::jsonb, $5)"
+STORE_JUDGED = """
+SELECT s.is_activated, s.is_warning, s.reason
+FROM recommender.store_judged_model($1, $2, $3, $4::jsonb, $5) AS s
+"""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class TrainedModel:
     """Share of held-out positives among the first ten; None without any."""
     chance: float | None
     """The same for a random order."""
+    comparison: Comparison
     recipe: Recipe
     as_of: datetime
     feature_names: tuple[str, ...] = field(default=FEATURE_NAMES)
@@ -98,6 +104,7 @@ class TrainedModel:
             "hitrate_at_10": self.hitrate,
             "chance_at_10": self.chance,
             "holdout_students": self.student_count,
+            **vars(self.comparison),
         }
 
 
@@ -123,6 +130,7 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         _check_labels(counts, as_of)
         fit, errors = fit_examples(examples, recipe)
         score = await connection.fetchrow(EVALUATE, fit.weights.tolist())
+        comparison = await compare_with_active(connection, fit.weights)
     assert score is not None
     return TrainedModel(
         fit=fit,
@@ -131,6 +139,7 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         student_count=score["student_count"],
         hitrate=score["hitrate_at_10"],
         chance=score["chance_at_10"],
+        comparison=comparison,
         recipe=recipe,
         as_of=as_of,
     )
@@ -153,15 +162,23 @@ def fit_examples(examples: Examples, recipe: Recipe) -> tuple[Fit, Array]:
 async def store_model(
     connection: Connection[Record], model: TrainedModel, version: str, *, activate: bool = True
 ) -> None:
-    """Keep the model under a version of its own and make it the active one."""
-    await connection.execute(
-        STORE,
-        version,
-        list(model.feature_names),
-        model.fit.weights.tolist(),
-        json.dumps(model.meta(), allow_nan=False),
-        activate,
-    )
+    """Keep the model under a version of its own; activate it, whatever it is worth."""
+    await connection.execute(STORE, *_columns(model, version), activate)
+
+
+async def store_judged_model(
+    connection: Connection[Record], model: TrainedModel, version: str, *, force: bool = False
+) -> Verdict:
+    """Keep the model under a version of its own; activate it unless it is worse than the active.
+
+    ER031 when another model is active by now than the one it was compared with.
+    """
+    return Verdict.of(await connection.fetchrow(STORE_JUDGED, *_columns(model, version), force))
+
+
+def _columns(model: TrainedModel, version: str) -> tuple[str, list[str], list[float], str]:
+    meta = json.dumps(model.meta(), allow_nan=False)
+    return version, list(model.feature_names), model.fit.weights.tolist(), meta
 
 
 async def _check_inputs(connection: Connection[Record], as_of: datetime) -> None:

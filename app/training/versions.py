@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from asyncpg import PostgresError
 
-from app.training.model import TrainedModel, store_model
+from app.training.gate import Verdict, compare_with_active
+from app.training.model import TrainedModel, store_judged_model
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 PINNED_VERSION = "SELECT p.model_version FROM recommender.parameters AS p"
 EXISTS = "SELECT EXISTS (SELECT FROM public.recommender_models AS m WHERE m.model_version = $1)"
 MODEL_EXISTS = "ER014"
+OTHER_IS_ACTIVE = "ER031"
 
 
 async def pinned_version(connection: Connection[Record]) -> str | None:
@@ -31,24 +34,31 @@ async def model_exists(connection: Connection[Record], version: str) -> bool:
 
 
 async def store_under(
-    connection: Connection[Record], model: TrainedModel, version: str | None
-) -> str:
-    """Store and activate the model, under a new version of its moment if none is given."""
-    if version:
-        await store_model(connection, model, version)
-        return version
+    connection: Connection[Record],
+    model: TrainedModel,
+    version: str | None,
+    *,
+    force: bool = False,
+) -> tuple[str, Verdict]:
+    """Store the model, under a new version of its moment if none is given, and activate it.
+
+    It is not activated when it is worse than the model that is active at that moment, unless
+    forced. This is the session that trained it: should another model be active by now, the two
+    are compared again.
+    """
     while True:
-        version = await _new_version(connection, model.as_of)
+        name = version or await _new_version(connection, model.as_of)
         try:
             # A savepoint, where the caller is in a transaction.
             async with connection.transaction():
-                await store_model(connection, model, version)
+                return name, await store_judged_model(connection, model, name, force=force)
         except PostgresError as error:
+            if error.sqlstate == OTHER_IS_ACTIVE:
+                comparison = await compare_with_active(connection, model.fit.weights)
+                model = replace(model, comparison=comparison)
             # Another training of the same moment took the name between the two statements.
-            if error.sqlstate != MODEL_EXISTS:
+            elif version or error.sqlstate != MODEL_EXISTS:
                 raise
-        else:
-            return version
 
 
 async def _new_version(connection: Connection[Record], as_of: datetime) -> str:

@@ -27,6 +27,7 @@ BEGIN
         ('recompute_recommendations_ml', 'solver', 'text', NULL, NULL, '{sgd,newton}'),
         ('recompute_recommendations_ml', 'history', 'text', NULL, NULL, '{leave-one-out,all}'),
         ('recompute_recommendations_ml', 'model_version', 'text', NULL, NULL, NULL),
+        ('recompute_recommendations_ml', 'force', 'boolean', NULL, NULL, '{true,false}'),
         -- Not a job: what the API takes when a model is activated.
         ('activate_model', 'model_version', 'text', NULL, NULL, NULL),
         ('activate_model', 'recompute', 'boolean', NULL, NULL, '{true,false}'),

@@ -9,33 +9,15 @@ VOLATILE
 AS $$
 BEGIN
     RETURN QUERY
-    WITH logits AS (
+    WITH ranks AS (
         SELECT
-            m.user_id,
-            m.event_id,
-            m.kind,
-            recommender.sort_key(
-                p_weights[1] * m.bias
-                + p_weights[2] * m.overlap_interest_ratio
-                + p_weights[3] * m.overlap_history_ratio
-                + p_weights[4] * m.same_city
-                + p_weights[5] * m.category_match
-                + p_weights[6] * m.organizer_match
-                + p_weights[7] * m.popularity
-                + p_weights[8] * m.days_until
-            ) AS sort_key
-        FROM pg_temp.training_matrix AS m
-        WHERE m.kind IN ('holdout', 'holdout_negative')
-    ),
-
-    ranks AS (
-        SELECT
-            l.kind,
+            s.label,
             row_number() OVER (
-                PARTITION BY l.user_id ORDER BY l.sort_key DESC, l.event_id
+                PARTITION BY s.user_id
+                ORDER BY recommender.sort_key(s.logit) DESC, s.event_id
             ) AS rank,
-            count(*) OVER (PARTITION BY l.user_id) AS candidate_count
-        FROM logits AS l
+            count(*) OVER (PARTITION BY s.user_id) AS candidate_count
+        FROM recommender._score_holdouts(p_weights) AS s
     )
 
     SELECT
@@ -43,7 +25,7 @@ BEGIN
         avg(CASE WHEN r.rank <= 10 THEN 1 ELSE 0 END)::double precision,
         avg(least(1, 10.0 / r.candidate_count))::double precision
     FROM ranks AS r
-    WHERE r.kind = 'holdout';
+    WHERE r.label = 1;
 END;
 $$;
 

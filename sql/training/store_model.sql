@@ -5,7 +5,8 @@ CREATE OR REPLACE FUNCTION recommender.store_model(
     p_feature_names text[],
     p_weights double precision[],
     p_meta jsonb,
-    p_activate boolean DEFAULT true
+    p_activate boolean DEFAULT true,
+    p_reason text DEFAULT NULL
 )
 RETURNS text
 LANGUAGE plpgsql
@@ -34,6 +35,10 @@ BEGIN
             DETAIL = format('They are %s.', coalesce(p_weights::text, 'NULL')),
             HINT = 'there must be one finite number between -1e6 and 1e6 for each feature';
     END IF;
+    IF p_activate THEN
+        -- Before the version is taken, as all do that activate what they store: no deadlock.
+        PERFORM pg_advisory_xact_lock(recommender._lock_key('model'));
+    END IF;
     INSERT INTO public.recommender_models (model_version, feature_names, weights, meta)
     VALUES (p_model_version, p_feature_names, p_weights, p_meta)
     ON CONFLICT (model_version) DO NOTHING;
@@ -44,13 +49,13 @@ BEGIN
             HINT = 'a model is never overwritten: give another RECOMMENDER_MODEL_VERSION';
     END IF;
     IF p_activate THEN
-        PERFORM recommender.activate_model(p_model_version, NULL, 'training');
+        PERFORM recommender.activate_model(p_model_version, p_reason, 'training');
     END IF;
     RETURN p_model_version;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.store_model(
-    text, text[], double precision[], jsonb, boolean
+    text, text[], double precision[], jsonb, boolean, text
 ) IS
-'Stores a fitted model and, unless told otherwise, activates it. Raises ER003 without a version, ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';
+'Stores a fitted model and, unless told otherwise, activates it for p_reason, whatever it is worth (recommender.store_judged_model asks). Raises ER003 without a version, ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';

@@ -1,0 +1,71 @@
+"""Whether a trained model takes the active one's place: SQL compares and judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+
+    from app.training.solver import Array
+
+COMPARE = """
+SELECT c.training_odds, c.held_out_loss, c.compared_with, c.compared_loss
+FROM recommender.compare_with_active($1) AS c
+"""
+
+JUDGE = """
+SELECT j.is_activated, j.is_warning, j.reason FROM recommender.judge_model($1, $2, $3, $4, $5) AS j
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Losses on the same held-out rows; None where there is nothing to compute one from."""
+
+    training_odds: float | None
+    """Weight of the positives per weight of the negatives the new model was fitted to."""
+    held_out_loss: float | None
+    compared_with: str | None
+    """The model that was active; None: no model was."""
+    compared_loss: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What recommender.judge_model says of a model."""
+
+    is_activated: bool
+    is_warning: bool
+    reason: str
+
+    @classmethod
+    def of(cls, row: Record | None) -> Verdict:
+        """Take the row of judge_model, or of what asks it."""
+        assert row is not None
+        values: dict[str, Any] = dict(row)
+        return cls(**values)
+
+
+async def compare_with_active(connection: Connection[Record], weights: Array) -> Comparison:
+    """Compare weights with the active model on what this session's training held out."""
+    row = await connection.fetchrow(COMPARE, weights.tolist())
+    assert row is not None
+    return Comparison(*row)
+
+
+async def judge(
+    connection: Connection[Record], comparison: Comparison, student_count: int, *, force: bool
+) -> Verdict:
+    """Say what would become of a model that nobody stores."""
+    return Verdict.of(
+        await connection.fetchrow(
+            JUDGE,
+            comparison.held_out_loss,
+            comparison.compared_with,
+            comparison.compared_loss,
+            student_count,
+            force,
+        )
+    )
