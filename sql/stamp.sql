@@ -51,12 +51,32 @@ FROM (
     ),
     ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
     ('function', '_continue_retention', ARRAY['jsonb'], 'sql/feedback/_continue_retention.sql'),
+    (
+        'function',
+        '_count_occurrences',
+        ARRAY['text', 'timestamptz', 'timestamptz'],
+        'sql/schedule/_count_occurrences.sql'
+    ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     (
         'function',
         '_create_interaction_partition',
         ARRAY['text', 'date'],
         'sql/feedback/_create_interaction_partition.sql'
+    ),
+    ('function', '_cron_fault', ARRAY['text'], 'sql/schedule/_cron_fault.sql'),
+    ('function', '_cron_field', ARRAY['text', 'text'], 'sql/schedule/_cron_field.sql'),
+    (
+        'function',
+        '_cron_item',
+        ARRAY['text', 'integer', 'integer', 'text[]'],
+        'sql/schedule/_cron_item.sql'
+    ),
+    (
+        'function',
+        '_cron_number',
+        ARRAY['text', 'text[]', 'integer'],
+        'sql/schedule/_cron_number.sql'
     ),
     (
         'function',
@@ -76,6 +96,7 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'xid'],
         'sql/feedback/_drop_old_partition.sql'
     ),
+    ('function', '_enqueue_scheduled', ARRAY['text'], 'sql/schedule/_enqueue_scheduled.sql'),
     (
         'function',
         '_ensure_run_snapshot',
@@ -90,6 +111,12 @@ FROM (
         'sql/job/_expected_argument.sql'
     ),
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
+    (
+        'function',
+        '_find_occurrence',
+        ARRAY['text', 'timestamptz', 'boolean'],
+        'sql/schedule/_find_occurrence.sql'
+    ),
     (
         'function',
         '_find_old_rows',
@@ -114,6 +141,12 @@ FROM (
     ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
+    (
+        'function',
+        '_is_cron_day',
+        ARRAY['date', 'integer[]', 'integer[]', 'integer[]', 'boolean'],
+        'sql/schedule/_is_cron_day.sql'
+    ),
     ('function', '_is_event_id', ARRAY['jsonb'], 'sql/feedback/_is_event_id.sql'),
     ('function', '_is_instant', ARRAY['jsonb'], 'sql/feedback/_is_instant.sql'),
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
@@ -182,6 +215,7 @@ FROM (
         ARRAY['date', 'date'],
         'sql/feedback/_months_without_partition.sql'
     ),
+    ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
         'function',
@@ -212,6 +246,7 @@ FROM (
         'sql/serving/_refuse_account.sql'
     ),
     ('function', '_refuse_batch', ARRAY['jsonb'], 'sql/feedback/_refuse_batch.sql'),
+    ('function', '_refuse_cron', ARRAY['text'], 'sql/schedule/_refuse_cron.sql'),
     (
         'function',
         '_refuse_request',
@@ -238,6 +273,7 @@ FROM (
         'sql/job/_requeue_job.sql'
     ),
     ('function', '_retire_interactions', ARRAY['jsonb'], 'sql/feedback/_retire_interactions.sql'),
+    ('function', '_run_schedule_entry', ARRAY['text'], 'sql/schedule/_run_schedule_entry.sql'),
     ('function', '_run_step', ARRAY['public.background_jobs'], 'sql/job/_run_step.sql'),
     (
         'function',
@@ -257,6 +293,7 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    ('function', '_schedule_runner', ARRAY[]::text[], 'sql/schedule/_schedule_runner.sql'),
     ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
     ('function', '_set_as_of', ARRAY['timestamptz'], 'sql/setting/_set_as_of.sql'),
     (
@@ -273,6 +310,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text'],
         'sql/feedback/_skip_in_retention.sql'
     ),
+    ('function', '_start_schedule_entry', ARRAY['text'], 'sql/schedule/_start_schedule_entry.sql'),
     ('function', '_step_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/_step_job.sql'),
     ('function', '_step_retention', ARRAY['jsonb'], 'sql/feedback/_step_retention.sql'),
     (
@@ -295,6 +333,12 @@ FROM (
     ),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
+    (
+        'function',
+        '_tell_schedule_run',
+        ARRAY['text', 'timestamptz', 'integer', 'text'],
+        'sql/schedule/_tell_schedule_run.sql'
+    ),
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
@@ -371,6 +415,7 @@ FROM (
         ARRAY['bigint', 'boolean'],
         'sql/training/build_training_pairs.sql'
     ),
+    ('function', 'check_freshness', ARRAY[]::text[], 'sql/schedule/check_freshness.sql'),
     ('function', 'choose_language', ARRAY['text', 'text[]'], 'sql/scoring/choose_language.sql'),
     ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
@@ -457,16 +502,29 @@ FROM (
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    ('function', 'install_cron', ARRAY[]::text[], 'sql/schedule/install_cron.sql'),
     (
         'function',
         'model_weight',
         ARRAY['public.recommender_models', 'text'],
         'sql/scoring/model_weight.sql'
     ),
+    (
+        'function',
+        'next_occurrence',
+        ARRAY['text', 'timestamptz'],
+        'sql/schedule/next_occurrence.sql'
+    ),
     ('function', 'normalize_text', ARRAY['text'], 'sql/source/normalize_text.sql'),
     ('function', 'pick_events', ARRAY['integer', 'integer', 'text'], 'sql/serving/pick_events.sql'),
     ('function', 'popularity', ARRAY['bigint'], 'sql/feature/popularity.sql'),
     ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
+    (
+        'function',
+        'previous_occurrence',
+        ARRAY['text', 'timestamptz'],
+        'sql/schedule/previous_occurrence.sql'
+    ),
     ('function', 'rank_events', ARRAY['integer', 'integer'], 'sql/scoring/rank_events.sql'),
     (
         'function',
@@ -515,6 +573,7 @@ FROM (
         ARRAY['integer', 'integer', 'boolean'],
         'sql/serving/set_organizer_blocked.sql'
     ),
+    ('function', 'set_schedule', ARRAY['text', 'text', 'boolean'], 'sql/schedule/set_schedule.sql'),
     (
         'function',
         'set_tag_hidden',
@@ -543,6 +602,7 @@ FROM (
         ARRAY['bigint', 'integer', 'integer', 'integer', 'integer'],
         'sql/training/training_hash.sql'
     ),
+    ('function', 'uninstall_cron', ARRAY[]::text[], 'sql/schedule/uninstall_cron.sql'),
     (
         'index',
         'event_attributes_snapshot_key',
@@ -593,10 +653,18 @@ FROM (
     ),
     (
         'procedure',
+        'run_schedule',
+        ARRAY['integer', 'double precision'],
+        'sql/schedule/run_schedule.sql'
+    ),
+    (
+        'procedure',
         'score_all',
         ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
         'sql/scoring/score_all.sql'
     ),
+    ('view', '_freshness_warnings', NULL::text[], 'sql/schedule/_freshness_warnings.sql'),
+    ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
     ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
@@ -609,6 +677,8 @@ FROM (
     ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
     ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
+    ('view', 'schedule', NULL::text[], 'sql/schedule/schedule.sql'),
+    ('view', 'schedule_defaults', NULL::text[], 'sql/schedule/schedule_defaults.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
@@ -659,4 +729,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f6e7b9ff464ef8c71b3122f235e3d2d2c6b5e18e409a1d22beff916853b69078';
+d93e7edbc36d2945c2b6799b89b670915947cda5cde96c054654878d0cffb806';
