@@ -65,6 +65,9 @@ OUTCOMES = {
     "ER042": Outcome(422, "the job's payload is not one of its type"),
     "ER043": Outcome(404, "there is no such job"),
     "ER044": Outcome(409, "the job has not failed"),
+    "ER052": Outcome(404, "there is no such entry of the schedule"),
+    "ER053": Outcome(422, "the cron expression is not valid"),
+    "ER054": Outcome(409, "pg_cron is not installed in the database"),
 }
 
 

@@ -65,6 +65,12 @@ FROM (
         ARRAY['public.guardrail_evaluations'],
         'sql/guardrail/_count_guardrail.sql'
     ),
+    (
+        'function',
+        '_count_occurrences',
+        ARRAY['text', 'timestamptz', 'timestamptz'],
+        'sql/schedule/_count_occurrences.sql'
+    ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
     (
@@ -72,6 +78,20 @@ FROM (
         '_create_interaction_partition',
         ARRAY['text', 'date'],
         'sql/feedback/_create_interaction_partition.sql'
+    ),
+    ('function', '_cron_fault', ARRAY['text'], 'sql/schedule/_cron_fault.sql'),
+    ('function', '_cron_field', ARRAY['text', 'text'], 'sql/schedule/_cron_field.sql'),
+    (
+        'function',
+        '_cron_item',
+        ARRAY['text', 'integer', 'integer', 'text[]'],
+        'sql/schedule/_cron_item.sql'
+    ),
+    (
+        'function',
+        '_cron_number',
+        ARRAY['text', 'text[]', 'integer'],
+        'sql/schedule/_cron_number.sql'
     ),
     (
         'function',
@@ -103,6 +123,7 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'xid'],
         'sql/feedback/_drop_old_partition.sql'
     ),
+    ('function', '_enqueue_scheduled', ARRAY['text'], 'sql/schedule/_enqueue_scheduled.sql'),
     (
         'function',
         '_ensure_run_snapshot',
@@ -118,6 +139,12 @@ FROM (
         'sql/job/_expected_argument.sql'
     ),
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
+    (
+        'function',
+        '_find_occurrence',
+        ARRAY['text', 'timestamptz', 'boolean'],
+        'sql/schedule/_find_occurrence.sql'
+    ),
     (
         'function',
         '_find_old_rows',
@@ -160,6 +187,12 @@ FROM (
     ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
+    (
+        'function',
+        '_is_cron_day',
+        ARRAY['date', 'integer[]', 'integer[]', 'integer[]', 'boolean'],
+        'sql/schedule/_is_cron_day.sql'
+    ),
     ('function', '_is_event_id', ARRAY['jsonb'], 'sql/feedback/_is_event_id.sql'),
     ('function', '_is_instant', ARRAY['jsonb'], 'sql/feedback/_is_instant.sql'),
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
@@ -247,6 +280,7 @@ FROM (
         'sql/admin/_named_weights.sql'
     ),
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
+    ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
         'function',
@@ -286,6 +320,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text[]', 'text'],
         'sql/admin/_refuse_body.sql'
     ),
+    ('function', '_refuse_cron', ARRAY['text'], 'sql/schedule/_refuse_cron.sql'),
     (
         'function',
         '_refuse_request',
@@ -313,6 +348,7 @@ FROM (
     ),
     ('function', '_retire_interactions', ARRAY['jsonb'], 'sql/feedback/_retire_interactions.sql'),
     ('function', '_rollback_target', ARRAY['text'], 'sql/guardrail/_rollback_target.sql'),
+    ('function', '_run_schedule_entry', ARRAY['text'], 'sql/schedule/_run_schedule_entry.sql'),
     ('function', '_run_step', ARRAY['public.background_jobs'], 'sql/job/_run_step.sql'),
     (
         'function',
@@ -338,6 +374,7 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    ('function', '_schedule_runner', ARRAY[]::text[], 'sql/schedule/_schedule_runner.sql'),
     (
         'function',
         '_score_holdouts',
@@ -367,6 +404,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text'],
         'sql/feedback/_skip_in_retention.sql'
     ),
+    ('function', '_start_schedule_entry', ARRAY['text'], 'sql/schedule/_start_schedule_entry.sql'),
     ('function', '_status_data', ARRAY[]::text[], 'sql/admin/_status_data.sql'),
     ('function', '_status_features', ARRAY[]::text[], 'sql/admin/_status_features.sql'),
     ('function', '_status_guardrails', ARRAY[]::text[], 'sql/admin/_status_guardrails.sql'),
@@ -405,6 +443,12 @@ FROM (
     ('function', '_switch', ARRAY['text'], 'sql/admin/_switch.sql'),
     ('function', '_tags_spelled', ARRAY['text[]'], 'sql/source/_tags_spelled.sql'),
     ('function', '_telemetry_trouble', ARRAY[]::text[], 'sql/serving/_telemetry_trouble.sql'),
+    (
+        'function',
+        '_tell_schedule_run',
+        ARRAY['text', 'timestamptz', 'integer', 'text'],
+        'sql/schedule/_tell_schedule_run.sql'
+    ),
     (
         'function',
         '_test_sample_ratio',
@@ -495,6 +539,7 @@ FROM (
         ARRAY['bigint', 'boolean'],
         'sql/training/build_training_pairs.sql'
     ),
+    ('function', 'check_freshness', ARRAY[]::text[], 'sql/schedule/check_freshness.sql'),
     ('function', 'choose_language', ARRAY['text', 'text[]'], 'sql/scoring/choose_language.sql'),
     ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
@@ -602,6 +647,7 @@ FROM (
     ('function', 'heartbeat_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/heartbeat_job.sql'),
     ('function', 'hold_job', ARRAY['bigint', 'text', 'integer'], 'sql/job/hold_job.sql'),
     ('function', 'impression_weight', ARRAY['numeric'], 'sql/training/impression_weight.sql'),
+    ('function', 'install_cron', ARRAY[]::text[], 'sql/schedule/install_cron.sql'),
     (
         'function',
         'judge_model',
@@ -616,6 +662,12 @@ FROM (
         ARRAY['public.recommender_models', 'text'],
         'sql/scoring/model_weight.sql'
     ),
+    (
+        'function',
+        'next_occurrence',
+        ARRAY['text', 'timestamptz'],
+        'sql/schedule/next_occurrence.sql'
+    ),
     ('function', 'normalize_text', ARRAY['text'], 'sql/source/normalize_text.sql'),
     ('function', 'pick_events', ARRAY['integer', 'integer', 'text'], 'sql/serving/pick_events.sql'),
     ('function', 'popularity', ARRAY['bigint'], 'sql/feature/popularity.sql'),
@@ -625,6 +677,12 @@ FROM (
         'preview_weights',
         ARRAY['double precision[]', 'integer', 'integer'],
         'sql/admin/preview_weights.sql'
+    ),
+    (
+        'function',
+        'previous_occurrence',
+        ARRAY['text', 'timestamptz'],
+        'sql/schedule/previous_occurrence.sql'
     ),
     ('function', 'rank_events', ARRAY['integer', 'integer'], 'sql/scoring/rank_events.sql'),
     (
@@ -687,6 +745,7 @@ FROM (
         ARRAY['integer', 'integer', 'boolean'],
         'sql/serving/set_organizer_blocked.sql'
     ),
+    ('function', 'set_schedule', ARRAY['text', 'text', 'boolean'], 'sql/schedule/set_schedule.sql'),
     (
         'function',
         'set_tag_hidden',
@@ -722,6 +781,7 @@ FROM (
         ARRAY['bigint', 'integer', 'integer', 'integer', 'integer'],
         'sql/training/training_hash.sql'
     ),
+    ('function', 'uninstall_cron', ARRAY[]::text[], 'sql/schedule/uninstall_cron.sql'),
     ('function', 'why_not', ARRAY['integer', 'integer', 'integer'], 'sql/admin/why_not.sql'),
     (
         'index',
@@ -773,10 +833,18 @@ FROM (
     ),
     (
         'procedure',
+        'run_schedule',
+        ARRAY['integer', 'double precision'],
+        'sql/schedule/run_schedule.sql'
+    ),
+    (
+        'procedure',
         'score_all',
         ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
         'sql/scoring/score_all.sql'
     ),
+    ('view', '_freshness_warnings', NULL::text[], 'sql/schedule/_freshness_warnings.sql'),
+    ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
     ('view', 'active_evidence', NULL::text[], 'sql/guardrail/active_evidence.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
@@ -794,6 +862,8 @@ FROM (
     ('view', 'queue', NULL::text[], 'sql/admin/queue.sql'),
     ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
+    ('view', 'schedule', NULL::text[], 'sql/schedule/schedule.sql'),
+    ('view', 'schedule_defaults', NULL::text[], 'sql/schedule/schedule_defaults.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
@@ -846,4 +916,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-c3be6193599d3fa3ce9696b4f1f45a3b98e3f93ef4049f2cdf0c01eba38c48df';
+100ccc15102b9dc69a8a48d86ebd6b52be69a5c1ab910385bfff74fe9830be7c';

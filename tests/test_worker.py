@@ -22,6 +22,7 @@ from app.schema import migrate
 from app.settings import FOR_ONE_COMMAND, settings_model
 from app.worker.lanes import Bell
 from app.worker.pace import Pace
+from app.worker.schedule import pause_seconds
 from app.worker.sessions import Session
 from app.worker.settings import WorkerSettings, read_worker_settings
 from app.worker.watch import Watch
@@ -80,6 +81,32 @@ SELECT a.pid FROM pg_stat_activity AS a
 WHERE
     a.datname = current_database() AND a.application_name = 'eventrank worker'
     AND a.query ~ 'requeue_stale|LISTEN'
+"""
+
+AT_THE_SCHEDULE = "SELECT pg_advisory_xact_lock(recommender._lock_key('schedule'))"
+RUNS = """
+SELECT r.name, r.missed_count FROM schedule_runs AS r
+WHERE r.finished_at IS NOT NULL
+ORDER BY r.name
+"""
+# Nobody has run it for two nights; everything else counts from now on.
+GUARDRAILS_ARE_DUE = """
+INSERT INTO schedule_runs (name, occurrence_at, started_at, started_by)
+SELECT
+    d.name,
+    recommender.as_of() - CASE d.name WHEN 'guardrails' THEN 2 ELSE 0 END * interval '1 day',
+    recommender.as_of(),
+    'test'
+FROM recommender.schedule_defaults AS d
+"""
+
+MAKE_LOOKS_FAIL = """
+CREATE FUNCTION refuse_look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'not now';
+END
+$$;
+CREATE TRIGGER refuse BEFORE INSERT ON schedule_runs EXECUTE FUNCTION refuse_look()
 """
 
 
@@ -668,6 +695,74 @@ def test_a_worker_outlives_restarts_of_its_database_and_says_so_once(run: Run) -
             assert len(lines) <= 3 * 5, worker.log()
             assert "Traceback" not in worker.log()
             assert worker.stop() == 0
+
+
+def due_schedule(queue: Queue) -> None:
+    queue.write(small_world())
+    queue.execute("TRUNCATE schedule_runs, recommender_schedule")
+    queue.execute(GUARDRAILS_ARE_DUE)
+
+
+def wait_for_runs(queue: Queue, *expected: tuple[str, int]) -> None:
+    def runs() -> list[tuple[str, int]]:
+        return [tuple(row) for row in queue.run(queue.connection.fetch(RUNS))]
+
+    wait_for(lambda: runs() == list(expected), lambda: f"run: {runs()}")
+
+
+def test_it_runs_what_the_schedule_has_due_and_says_what_was_missed(queue: Queue) -> None:
+    due_schedule(queue)
+    with working(queue.url, **NOT_POLLING) as worker:
+        wait_for_runs(queue, ("guardrails", 1))
+        queue.wait_for_job(queue.value("SELECT min(id) FROM background_jobs"))
+        wait_for(lambda: "guardrails was run once" in worker.log(), worker.log)
+    queue.assert_nothing_left()
+    assert queue.value("SELECT count(*) FROM background_jobs") == 1
+    assert (
+        queue.value("SELECT started_by FROM schedule_runs WHERE finished_at IS NOT NULL")
+        == "eventrank worker"
+    )
+
+
+def test_several_workers_run_an_occurrence_once(queue: Queue) -> None:
+    due_schedule(queue)
+    with queue.holding(AT_THE_SCHEDULE), working(queue.url) as one, working(queue.url) as another:
+        queue.wait_until_locked(2)
+        # One of them loses its connection just then, and looks again.
+        queue.execute(f"{END_LOCKED} LIMIT 1")
+        wait_for(lambda: "trying again" in one.log() + another.log(), one.log)
+        queue.wait_until_locked(2)
+        assert queue.value("SELECT count(*) FROM background_jobs") == 0
+        holding_ends = queue.value(
+            "SELECT pg_terminate_backend(l.pid, 10000) FROM pg_locks AS l"
+            " WHERE l.locktype = 'advisory' AND l.granted"
+            " AND (l.classid::bigint << 32 | l.objid::bigint) = recommender._lock_key('schedule')"
+        )
+        assert holding_ends
+        wait_for_runs(queue, ("guardrails", 1))
+    queue.assert_nothing_left()
+    assert queue.value("SELECT count(*) FROM background_jobs") == 1
+
+
+def test_a_look_at_the_schedule_that_fails_is_told_and_tried_again(queue: Queue) -> None:
+    due_schedule(queue)
+    queue.execute(MAKE_LOOKS_FAIL)
+    with working(queue.url, until="trying again: P0001: not now") as worker:
+        queue.wait_for_job(queue.refresh(STUDENTS[0]))
+        queue.execute("DROP FUNCTION refuse_look CASCADE")
+        wait_for_runs(queue, ("guardrails", 1))
+        wait_for(lambda: "the database answers again" in worker.log(), worker.log)
+        assert worker.log().count("trying again") == 1
+    queue.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("next_seconds", "pause"), [(None, 60), (3600, 60), (59.5, 59.5), (0, 0.05), (-300, 0.05)]
+)
+def test_it_looks_at_the_schedule_when_something_is_due_and_once_a_minute(
+    next_seconds: float | None, pause: float
+) -> None:
+    assert pause_seconds(next_seconds) == pause
 
 
 def test_a_queue_that_is_switched_off_rests_until_it_is_on_again(queue: Queue) -> None:

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from app.worker.lanes import Bell, SqlLane
+from app.worker.schedule import Schedule
 from app.worker.sessions import Session
 from app.worker.start import prepare
 from app.worker.training_lane import TrainingLane
@@ -46,15 +47,18 @@ async def work(address: str, concurrency: int, *, until_stdin_closes: bool = Fal
     ]
     batch_lane = SqlLane(worker, "batch", bells["batch"])
     training_lane = TrainingLane(worker, bells["training"])
+    schedule = Schedule(worker)
     sessions = [lane.session for lane in (*refresh_lanes, batch_lane)] + [training_lane.session]
 
     def abort() -> None:
-        for session in sessions:
+        for session in (*sessions, schedule.session):
             session.abort()
 
     watch = Watch(worker, bells, on_silence=abort)
     refreshing = {asyncio.create_task(lane.run()): lane for lane in refresh_lanes}
-    others = [asyncio.create_task(part.run()) for part in (watch, batch_lane, training_lane)]
+    others = [
+        asyncio.create_task(part.run()) for part in (watch, batch_lane, training_lane, schedule)
+    ]
     logger.info("worker %s runs jobs, %s refreshes at once", worker.name, concurrency)
     stop = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait({*refreshing, *others, stop}, return_when="FIRST_COMPLETED")

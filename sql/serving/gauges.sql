@@ -82,7 +82,28 @@ SELECT
     extract(EPOCH FROM recommender.as_of() - m.created_at)::double precision AS value,
     'Age of the active model' AS help
 FROM public.recommender_models AS m
-WHERE m.is_active;
+WHERE m.is_active
+UNION ALL
+SELECT
+    'eventrank_schedule_lag_seconds' AS name,
+    jsonb_build_object('name', e.name) AS labels,
+    coalesce(
+        extract(
+            EPOCH FROM recommender.as_of() - CASE WHEN e.due_at IS NOT NULL
+                THEN recommender.next_occurrence(e.cron, e.seen_at)
+            END
+        ),
+        0
+    )::double precision AS value,
+    'How long the first occurrence of an entry of the schedule that was not run is due' AS help
+FROM recommender._schedule_entries AS e
+UNION ALL
+SELECT
+    'eventrank_schedule_failed' AS name,
+    jsonb_build_object('name', s.name) AS labels,
+    (s.last_error IS NOT NULL)::integer::double precision AS value,
+    '1 when the last run of an entry of the schedule ended in an error' AS help
+FROM recommender.schedule AS s;
 
 COMMENT ON VIEW recommender.gauges IS
 'One row is one number as monitoring reads it: its Prometheus name, labels (a JSON object of texts, {} for none), value (counts, or seconds at recommender.as_of()) and help, what it means. Reads the headers of all lists once.';

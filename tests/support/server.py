@@ -113,8 +113,11 @@ def start_embedded() -> ChosenServer:
 
 
 @contextmanager
-def own_server(**settings: str) -> Iterator[EmbeddedServer]:
-    """Start an embedded server in a temporary directory; both go with the block."""
+def own_server(bin_dir: Path | None = None, **settings: str) -> Iterator[EmbeddedServer]:
+    """Start an embedded server in a temporary directory, of these programs or those of the run.
+
+    Both go with the block.
+    """
     remove_abandoned()
     directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
     with ExitStack() as resources:
@@ -122,7 +125,7 @@ def own_server(**settings: str) -> Iterator[EmbeddedServer]:
         owner = os.open(directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
         resources.callback(os.close, owner)
         fcntl.flock(owner, fcntl.LOCK_EX)
-        server = EmbeddedServer(directory / "postgres", settings=FAST_SETTINGS | settings)
+        server = EmbeddedServer(directory / "postgres", bin_dir, FAST_SETTINGS | settings)
         resources.callback(server.stop)
         server.start()
         yield server
