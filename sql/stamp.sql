@@ -699,4 +699,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-361d0d605134ce06bc8263aa3524c98b2f7aa6cc9640b782c740de0743c715f6';
+906cd25ae46108d4df5e970590fe53604f68a7159d68c618bbb57d94041a1712';
