@@ -699,4 +699,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-906cd25ae46108d4df5e970590fe53604f68a7159d68c618bbb57d94041a1712';
+a672f5590d1e63f3fdf95d6fc36766475287d07d0bca7c90686eafaed9d2e8aa';

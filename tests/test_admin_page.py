@@ -53,7 +53,9 @@ def test_everything_of_the_desk_has_an_example() -> None:
 
 def test_an_answer_is_aligned_as_psql_does(connection: Connection[Record], run: Run) -> None:
     shown = run(
-        answer(connection, "SELECT 1 AS id, 'one' AS name, true AS ok UNION ALL SELECT 20, NULL, NULL")
+        answer(
+            connection, "SELECT 1 AS id, 'one' AS name, true AS ok UNION ALL SELECT 20, NULL, NULL"
+        )
     )
     assert shown == " id | name | ok\n----+------+----\n  1 | one  | t\n 20 |      |\n"
 

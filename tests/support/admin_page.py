@@ -81,7 +81,7 @@ INSERT INTO guardrail_evaluations (
     click_to_register_window_hours, action, reason, model_version
 )
 VALUES (
-    $1::timestamptz - interval '9 hours', 'ratio', 7, 200, 0.5, 0.5, 72, 'low_volume',
+    $1::timestamptz - interval '9 hours', 'ratio', 7, 200, 0.5, 0.5, 72, 'skip_low_volume',
     '40 impressions of the 200 that each sort needs', '2026-02-28'
 );
 INSERT INTO recommender_settings (name, value)
@@ -128,9 +128,9 @@ def day_world() -> World:
     world.like_category(ana, "games", 5, seen=hours(-72))
     world.interact(ana, "search", at=days(-2), meta={"category": "Culture"})
     world.hide(ana, "poetry")
-    for sort in SHOWN:
+    for sort, shown_count in SHOWN.items():
         for day in (YESTERDAY, NOW):
-            for number in range(SHOWN[sort] // 2):
+            for number in range(shown_count // 2):
                 meta = {**LIST, "sort": sort, "position": number % 8}
                 world.interact(dan, "impression", number % 8 + 1, at=day, meta=meta)
             for number in range(CLICKED[sort] // 2):
@@ -204,7 +204,10 @@ def _aligned(rows: list[list[str]], types: list[str]) -> list[str]:
         for cell, width in zip(rows[0], widths, strict=True)
     )
     lines = [
-        " " + " | ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True))
+        " "
+        + " | ".join(
+            side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True)
+        )
         for row in rows[1:]
     ]
     rule = "-" + "-+-".join("-" * width for width in widths) + "-"
