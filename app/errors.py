@@ -65,6 +65,8 @@ OUTCOMES = {
     "ER042": Outcome(422, "the job's payload is not one of its type"),
     "ER043": Outcome(404, "there is no such job"),
     "ER044": Outcome(409, "the job has not failed"),
+    "ER050": Outcome(422, "the number of days is not between 1 and 365"),
+    "ER051": Outcome(422, "the weights are not one finite number for each feature"),
     "ER052": Outcome(404, "there is no such entry of the schedule"),
     "ER053": Outcome(422, "the cron expression is not valid"),
     "ER054": Outcome(409, "pg_cron is not installed in the database"),

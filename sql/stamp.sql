@@ -916,4 +916,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-100ccc15102b9dc69a8a48d86ebd6b52be69a5c1ab910385bfff74fe9830be7c';
+8be685d5e256610937f86e5235cb211a9e4ae687a0b18960c5dfa7d4c54670be';

@@ -52,7 +52,6 @@ WEIGHTS = {
     "bench": [-1.5, 2.0, 1.2, 0.7, 0.9, 0.5, 0.6, -0.4],
 }
 """In the order of recommender.feature_names(); of the size that training gives."""
-PREVIEWED = "{-1.2, 1.0, 1.2, 1.4, 0.9, 0.5, 1.2, -0.4}"
 
 PARTITIONS = "SELECT recommender.create_interaction_partitions($1, $2)"
 STORE = "SELECT recommender.store_model($1, recommender.feature_names(), $2, '{}')"
@@ -93,7 +92,10 @@ QUESTIONS = {
     "metrics(365)": "SELECT * FROM recommender.metrics(365)",
     "student": "SELECT * FROM recommender.student($1)",
     "explain": "SELECT * FROM recommender.explain($1, $2)",
-    "preview_weights": f"SELECT * FROM recommender.preview_weights('{PREVIEWED}', $1)",
+    "preview_weights": """
+        SELECT *
+        FROM recommender.preview_weights('{-1.2, 1.0, 1.2, 1.4, 0.9, 0.5, 1.2, -0.4}', $1)
+    """,
     "why_not": "SELECT * FROM recommender.why_not($1, $2)",
 }
 

@@ -8,7 +8,10 @@ PARALLEL SAFE
 BEGIN ATOMIC
     SELECT u.number || ' ' || u.unit || CASE WHEN u.number = 1 THEN '' ELSE 's' END
     FROM (
-        SELECT greatest(date_part('epoch', p_age), 0) AS seconds
+        -- The greatest of NULL and 0 would be 0.
+        SELECT CASE WHEN p_age IS NOT NULL
+            THEN greatest(date_part('epoch', p_age), 0)
+        END AS seconds
     ) AS a
     CROSS JOIN LATERAL (
         VALUES
@@ -17,7 +20,7 @@ BEGIN ATOMIC
         (floor(a.seconds / 60)::bigint, 'minute', 2 * 60),
         (floor(a.seconds)::bigint, 'second', 0)
     ) AS u (number, unit, least_seconds)
-    WHERE p_age IS NOT NULL AND a.seconds >= u.least_seconds
+    WHERE a.seconds >= u.least_seconds
     ORDER BY u.least_seconds DESC
     LIMIT 1;
 END;

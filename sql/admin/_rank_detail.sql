@@ -29,8 +29,18 @@ BEGIN
     IF NOT EXISTS (SELECT FROM recommender.source_events AS e WHERE e.event_id = p_event_id) THEN
         RETURN coalesce(v_listed || '; ', '') || 'what is deleted has no rank';
     END IF;
-    SELECT recommender.sort_key(sum(x.contribution)) INTO v_sort_key
-    FROM recommender.explain(p_user_id, p_event_id) AS x;
+    SELECT recommender.sort_key(
+        v_model.weights[1] * f.bias
+        + v_model.weights[2] * f.overlap_interest_ratio
+        + v_model.weights[3] * f.overlap_history_ratio
+        + v_model.weights[4] * f.same_city
+        + v_model.weights[5] * f.category_match
+        + v_model.weights[6] * f.organizer_match
+        + v_model.weights[7] * f.popularity
+        + v_model.weights[8] * f.days_until
+    ) INTO v_sort_key
+    FROM recommender.user_event_features AS f
+    WHERE f.user_id = p_user_id AND f.event_id = p_event_id;
     SELECT
         coalesce(
             max(a.rank) FILTER (WHERE a.event_id = p_event_id),

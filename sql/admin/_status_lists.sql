@@ -55,7 +55,7 @@ BEGIN
         CASE WHEN v_lists.student_count < v_student_count
             THEN recommender._count_text(
                 v_student_count - v_lists.student_count, 'student has', 'students have'
-            ) || ' no list and are shown events by tags and popularity: ' || v_cure
+            ) || ' no list, tags and popularity choose for them: ' || v_cure
         END
     );
     IF v_lists.all_count = 0 THEN
@@ -70,7 +70,7 @@ BEGIN
                 THEN 'no list is served: RECOMMENDATIONS_USE_ML_CACHE is false'
             WHEN v_lists.fresh_count < v_lists.all_count
                 THEN format(
-                    '%s %% of the lists are stale and not served: %s, and see that it runs every night',
+                    '%s %% of the lists are stale: %s, and see that it runs every night',
                     greatest(1, round(
                         100.0 * (v_lists.all_count - v_lists.fresh_count) / v_lists.all_count
                     )),

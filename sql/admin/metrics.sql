@@ -1,6 +1,7 @@
 -- How the events list did, day by day: what was shown, clicked and registered for.
 --
--- The bounds are parameters of one plan, so that partitions of other months are not opened.
+-- Planned for the days asked for: partitions of other months are not opened, and whether the rest
+-- is read by index or as a whole depends on how much of it counts.
 
 CREATE OR REPLACE FUNCTION recommender.metrics(p_days integer DEFAULT 30)
 RETURNS TABLE (
@@ -13,10 +14,12 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = 'force_generic_plan'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
 AS $$
 DECLARE
-    v_last date := (recommender.as_of() AT TIME ZONE 'UTC')::date;
+    v_as_of timestamptz := recommender.as_of();
+    v_last date := (v_as_of AT TIME ZONE 'UTC')::date;
     v_from timestamptz;
 BEGIN
     IF (p_days BETWEEN 1 AND 365) IS NOT TRUE THEN
@@ -27,7 +30,8 @@ BEGIN
     END IF;
     v_from := (v_last - p_days + 1)::timestamp AT TIME ZONE 'UTC';
     RETURN QUERY
-    WITH counted_days AS (
+    -- Apart, or all rows would be sorted for the join.
+    WITH counted_days AS MATERIALIZED (
         SELECT
             (i.occurred_at AT TIME ZONE 'UTC')::date AS day,
             count(*) FILTER (WHERE i.interaction_type = 'impression') AS impressions,
@@ -35,7 +39,7 @@ BEGIN
             count(*) FILTER (WHERE i.interaction_type = 'register') AS registrations
         FROM recommender.source_interactions AS i
         WHERE
-            i.occurred_at >= v_from
+            i.occurred_at BETWEEN v_from AND v_as_of
             -- What retention kept of removed telemetry is no day's traffic.
             AND i.id IS NOT NULL
             AND (

@@ -22,11 +22,14 @@ head AS (
     SELECT
         'now' AS area,
         'do first' AS item,
-        coalesce((array_agg(i.warning ORDER BY i.item_no))[1], 'nothing') AS value,
-        NULL AS warning,
+        CASE WHEN count(i.warning) = 0
+            THEN 'nothing'
+            ELSE recommender._count_text(count(i.warning), 'warning', 'warnings')
+        END AS value,
+        (array_agg(i.warning ORDER BY i.item_no) FILTER (WHERE i.warning IS NOT NULL))[1]
+            AS warning,
         0 AS item_no
     FROM items AS i
-    WHERE i.warning IS NOT NULL
 )
 
 SELECT
@@ -42,4 +45,4 @@ FROM (
 ORDER BY s.item_no;
 
 COMMENT ON VIEW recommender.status IS
-'One screen: one row is one item of an area (now, data, model, lists, features, queue, schedule, guardrails, settings) at recommender.as_of(), its value as a person reads it, and a warning that says what to do about it (NULL: nothing). The item "do first" is the first warning. Of the settings only the switches that are off are listed, and values that are not valid; lists and queue are left out until those are corrected. Works on an empty database.';
+'One screen: one row is one item of an area (now, data, model, lists, features, queue, schedule, guardrails, settings) at recommender.as_of(), its value as a person reads it, and a warning that says what to do about it (NULL: nothing). The item "do first" counts the warnings and repeats the first. Of the settings only the switches that are off are listed, and values that are not valid; lists and queue are left out until those are corrected. Works on an empty database.';
