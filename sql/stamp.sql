@@ -203,6 +203,7 @@ FROM (
         ARRAY['recommender.reason_templates', 'text', 'boolean', 'text'],
         'sql/serving/_reason_near.sql'
     ),
+    ('function', '_rebuild_twin', ARRAY['text'], 'sql/feature/_rebuild_twin.sql'),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
     ('function', '_refresh_student', ARRAY['integer', 'integer'], 'sql/job/_refresh_student.sql'),
     (
@@ -659,4 +660,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f6e7b9ff464ef8c71b3122f235e3d2d2c6b5e18e409a1d22beff916853b69078';
+45000c94aed5b817b61e32bda01327235002f82eb41dfcdf41c4e7b212fd8df9';
