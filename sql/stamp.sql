@@ -660,4 +660,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-45000c94aed5b817b61e32bda01327235002f82eb41dfcdf41c4e7b212fd8df9';
+35dc1c50b550d1753a81fe3bfbb7907bdd48157cc345ad099109db8ca2af3297';

@@ -50,7 +50,13 @@ async def uninstall_roles(connection: Connection[Record], lock: int) -> tuple[li
     """Take the rights back here; name the roles dropped, and say of others why they stay."""
     async with connection.transaction():
         await connection.execute(WAIT_FOR_MIGRATIONS, lock)
-        await _run(connection, "revoke.sql")
+        try:
+            await _run(connection, "revoke.sql")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise UserError(
+                f"{describe_database_error(error)} Take the rights back as the owner of the schema"
+                " recommender, or as a superuser"
+            ) from error
     before = await _existing(connection)
     try:
         async with connection.transaction():

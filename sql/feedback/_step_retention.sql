@@ -1,13 +1,14 @@
 -- Does the next step of retention; no lock is waited for long, so that nobody waits behind it.
 --
--- With its owner's rights, since only who owns a table may give it partitions and take them away.
+-- With its owner's rights, since only who owns a table may give it partitions and take them away;
+-- with public in the path for the sake of the app's own triggers.
 
 CREATE OR REPLACE FUNCTION recommender._step_retention(p_progress jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '300ms'
 AS $$
 DECLARE

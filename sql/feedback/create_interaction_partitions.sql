@@ -1,11 +1,14 @@
 -- Makes the monthly partitions of event_interactions that a range of days needs.
+--
+-- With its owner's rights, since only who owns a table may give it partitions; with public in the
+-- path for the sake of the app's own triggers.
 
 CREATE OR REPLACE FUNCTION recommender.create_interaction_partitions(p_from date, p_to date)
 RETURNS integer
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     v_month date;
