@@ -24,7 +24,8 @@ BEGIN
         IF v_role.databases IS NULL THEN
             EXECUTE format('DROP ROLE %I', v_role.rolname);
         ELSE
-            RAISE NOTICE 'the role % stays: it still has rights in %', v_role.rolname, v_role.databases;
+            RAISE NOTICE 'the role % stays: it still has rights in %',
+                v_role.rolname, v_role.databases;
         END IF;
     END LOOP;
 END

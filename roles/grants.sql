@@ -186,7 +186,8 @@ BEGIN
             SELECT 'recommender_' || g.role, 'TABLE', to_regclass(t.name)::oid, p.privilege
             FROM tables AS t
             CROSS JOIN LATERAL (
-                VALUES ('api', t.api), ('worker', t.worker), ('admin', t.admin), ('reader', t.reader)
+                VALUES
+                ('api', t.api), ('worker', t.worker), ('admin', t.admin), ('reader', t.reader)
             ) AS g (role, letters)
             INNER JOIN (
                 VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE'), ('d', 'DELETE')
@@ -252,7 +253,10 @@ BEGIN
 
         SELECT
             format(
-                CASE WHEN c.is_grant THEN 'GRANT %s ON %s %s TO %s' ELSE 'REVOKE %s ON %s %s FROM %s' END,
+                CASE
+                    WHEN c.is_grant THEN 'GRANT %s ON %s %s TO %s'
+                    ELSE 'REVOKE %s ON %s %s FROM %s'
+                END,
                 c.privilege,
                 c.class,
                 CASE c.class

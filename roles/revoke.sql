@@ -25,7 +25,9 @@ BEGIN
             UNION
             SELECT
                 format(
-                    '%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass
+                    '%s %s',
+                    CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                    c.oid::regclass
                 ),
                 a.grantee
             FROM pg_catalog.pg_class AS c

@@ -630,3 +630,31 @@ def test_a_grant_without_effect_is_an_error(installed: Installed) -> None:
     assert install(installed.url).returncode == 0
     drawn = installed.run(draw_matrix(installed.connection))
     assert drawn == MATRIX.read_text(encoding="utf-8")
+
+
+def test_rows_of_an_apps_own_table_may_be_numbered_by_a_serial(
+    installed: Installed, databases: Databases, run: Run
+) -> None:
+    with databases.empty() as url:
+        owner = run(connect(url))
+        run(
+            owner.execute(
+                "CREATE TABLE event_interactions (id serial PRIMARY KEY, user_id integer,"
+                " event_id integer, interaction_type text NOT NULL, occurred_at timestamptz"
+                " NOT NULL DEFAULT now(), meta json)"
+            )
+        )
+        run(migrate(owner))
+        assert install(url).returncode == 0
+        session = run(connect(with_user(url, installed.users[API])))
+        try:
+            batch = json.dumps([{"interaction_type": "search", "meta": {"city": "Cluj"}}])
+            answer = run(
+                session.fetchrow("SELECT * FROM recommender.record_interactions(NULL, $1)", batch)
+            )
+            assert answer is not None
+            assert answer["status"] == 204
+            assert run(owner.fetchval("SELECT count(*) FROM event_interactions")) == 1
+        finally:
+            run(session.close())
+            run(owner.close())
