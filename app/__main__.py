@@ -9,19 +9,22 @@ import os
 import signal
 import socket
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from app.api.access_log import hide_queries
+from app.api.access_log import tame_access_log
 from app.api.application import create_app
 from app.api.body_limit import SECONDS_TO_ARRIVE
 from app.api.head_limit import HeadLimit
 from app.api.settings import SHORT_SECRET_BYTES, ServerSettings, read_server_settings
 from app.console import UserError, console, fail
+from app.logs import set_up_logs
 from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+if TYPE_CHECKING:
+    from app.environment import LogFormat
+
 BACKLOG = 2048
 SECONDS_TO_FINISH = 5
 """What requests get to end in when the server is stopped, besides what they may wait for."""
@@ -54,10 +57,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         parse_arguments(arguments)
         settings = read_server_settings()
         read_settings()  # only to refuse wrong ones now: SQL reads them from its table
-        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
-        hide_queries()
+        set_up_logs(settings.log_level, settings.log_format)
+        tame_access_log()
         if settings.has_short_secret:
-            _warn_of_short_secret()
+            _warn_of_short_secret(settings.log_format)
         application = create_app(settings)
         sockets = listen(settings.host, settings.port)
     except UserError as error:
@@ -122,15 +125,16 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower()
 
 
-def _warn_of_short_secret() -> None:
-    console.print(
-        f"warning: SECRET_KEY has fewer than {SHORT_SECRET_BYTES} bytes: whoever guesses it can"
+def _warn_of_short_secret(log_format: LogFormat) -> None:
+    warning = (
+        f"SECRET_KEY has fewer than {SHORT_SECRET_BYTES} bytes: whoever guesses it can"
         " sign tokens for every user. Take random ones: python -c"
-        ' "import secrets; print(secrets.token_urlsafe(48))"',
-        style="bold red",
-        markup=False,
-        soft_wrap=True,
+        ' "import secrets; print(secrets.token_urlsafe(48))"'
     )
+    if log_format == "json":
+        logger.warning(warning)
+    else:
+        console.print(f"warning: {warning}", style="bold red", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

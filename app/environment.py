@@ -38,6 +38,7 @@ WholeNumber = Annotated[int, BeforeValidator(_refuse_all_but_digits)]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
 ]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
 
 Model = TypeVar("Model", bound="EnvironmentModel")
 

@@ -70,6 +70,7 @@ OUTCOMES = {
     "ER052": Outcome(404, "there is no such entry of the schedule"),
     "ER053": Outcome(422, "the cron expression is not valid"),
     "ER054": Outcome(409, "pg_cron is not installed in the database"),
+    "ER055": Outcome(409, "the method of the guardrails is neither ratio nor sequential"),
 }
 
 

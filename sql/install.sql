@@ -48,6 +48,7 @@
 \ir feature/user_attributes_snapshot.sql
 \ir feature/upcoming_attributes_snapshot.sql
 \ir feature/snapshot_moment.sql
+\ir feature/_rebuild_twin.sql
 \ir feature/refresh_upcoming_events.sql
 \ir feature/refresh_features.sql
 \ir training/training_hash.sql

@@ -304,6 +304,7 @@ FROM (
         ARRAY['recommender.reason_templates', 'text', 'boolean', 'text'],
         'sql/serving/_reason_near.sql'
     ),
+    ('function', '_rebuild_twin', ARRAY['text'], 'sql/feature/_rebuild_twin.sql'),
     ('function', '_refresh_for_run', ARRAY['bigint'], 'sql/scoring/_refresh_for_run.sql'),
     ('function', '_refresh_student', ARRAY['integer', 'integer'], 'sql/job/_refresh_student.sql'),
     (
@@ -916,4 +917,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8be685d5e256610937f86e5235cb211a9e4ae687a0b18960c5dfa7d4c54670be';
+bc36ec16d0636841cf58d21c1f397a366bc2193de246a60dc53de4436428f551';

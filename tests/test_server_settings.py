@@ -44,6 +44,7 @@ def test_only_the_key_has_to_be_given() -> None:
         "database_prepared_statements": True,
         "max_body_bytes": 2 * 1024 * 1024,
         "log_level": "info",
+        "log_format": "text",
     }
 
 
@@ -79,6 +80,7 @@ def test_a_blank_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, bl
         ("DATABASE_PREPARED_STATEMENTS", "Off", False),
         ("MAX_BODY_BYTES", "2048", 2048),
         ("LOG_LEVEL", "WARNING", "warning"),
+        ("LOG_FORMAT", "JSON", "json"),
     ],
 )
 def test_a_variable_is_read_in_the_ways_people_write_it(
@@ -117,6 +119,7 @@ def test_a_variable_is_read_in_the_ways_people_write_it(
         ("DATABASE_PREPARED_STATEMENTS", "maybe", "a boolean"),
         ("MAX_BODY_BYTES", "1023", "an integer from 1024 to 1073741824"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error, critical"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_variables_name_and_what_is_expected(

@@ -810,6 +810,7 @@ def refused(tmp_path: Path, url: str, **environment: str) -> tuple[int, str]:
         ("WORKER_CONCURRENCY", "2.0"),
         ("WORKER_CONCURRENCY", "many"),
         ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_the_variables_name(

@@ -21,6 +21,7 @@ from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
+from app.api.request_ids import HEADER, RequestIds, headers_of_request
 from app.api.routes import SqlEndpoint, api_routes
 from app.console import UserError, describe_database_error
 from app.errors import AWAY, TOO_LATE, outcome
@@ -62,17 +63,18 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     authenticator = Authenticator(settings.secret_key.get_secret_value())
     readiness = Readiness(database)
     middleware = [
+        Middleware(RequestIds),
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
     ]
     if settings.cors_origins:
         middleware.insert(
-            1,
+            2,
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=("GET", "POST", "DELETE"),
-                allow_headers=("Authorization",),
+                allow_headers=("Authorization", HEADER),
                 expose_headers=(
                     "Content-Language",
                     "Interactions-Dropped",
@@ -80,6 +82,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
                     "Interactions-Stored",
                     "Retry-After",
                     "WWW-Authenticate",
+                    HEADER,
                 ),
             ),
         )
@@ -215,4 +218,7 @@ async def _answer_router(request: Request, error: Exception) -> Response:
 
 async def _answer_bug(request: Request, _error: Exception) -> Response:
     """Say nothing of what happened; the server logs the traceback."""
-    return Problem(500, "the server made a mistake; its log says which").response(request.scope)
+    problem = Problem(
+        500, "the server made a mistake; its log says which", headers=headers_of_request()
+    )
+    return problem.response(request.scope)

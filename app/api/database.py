@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import asyncpg
 
+from app import logs
 from app.api.problems import Problem
 from app.errors import AWAY, TOO_LATE, UNKNOWN, Outcome, outcome
 
@@ -200,7 +201,10 @@ class Database:
             told = TOO_LATE
         else:
             told = UNKNOWN if isinstance(error, asyncpg.DataError) else AWAY
-        self._on_fault(sqlstate[:2] if sqlstate else "late" if told is TOO_LATE else "away")
+        kind = "late" if told is TOO_LATE else "away"
+        self._on_fault(sqlstate[:2] if sqlstate else kind)
+        # For the line of the access log: what follows here is said once a second at most.
+        logs.note(fault=sqlstate or kind)
         self._log.note(
             _describe(error), logging.ERROR if told.status == UNKNOWN.status else logging.WARNING
         )

@@ -125,7 +125,7 @@ class Metrics:
 
 
 class Measured:
-    """Counts and times every request; the outermost layer of the application."""
+    """Counts and times every request; only its id comes before."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.database import DatabaseAddress, database_url
-from app.environment import EnvironmentModel, LogLevel, WholeNumber, read_environment
+from app.environment import EnvironmentModel, LogFormat, LogLevel, WholeNumber, read_environment
 
 SHORT_SECRET_BYTES = 32
 """HS256 is as strong as its key up to the length of its hash (RFC 7518, section 3.2)."""
@@ -107,6 +107,10 @@ class ServerSettings(EnvironmentModel):
         description="Bytes a request's body may have; a larger one is answered 413 unread",
     )
     log_level: LogLevel = Field(default="info", description="The least severity that is logged")
+    log_format: LogFormat = Field(
+        default="text",
+        description="How lines are logged: text for people, json for machines, one object a line",
+    )
 
     @property
     def has_short_secret(self) -> bool:

@@ -12,6 +12,7 @@ from app.console import UserError
 from app.schema import catalog
 from app.schema.logic import SCHEMA, Logic, SchemaObject, stamp_sql
 from app.schema.migrations import oldest_transaction, set_local
+from app.schema.roles import grant_rights, have_rights_here
 from app.schema.statements import SqlFile, Statement, split_statements, statement_error
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class _Reapplication:
         await self._drop_what_left()
         changes = await self._restore_access()
         await self._stamp()
+        if await have_rights_here(self.connection):
+            # In the same transaction, so that nobody meets an object that is not theirs yet.
+            await grant_rights(self.connection)
         return changes
 
     async def _refuse_to_overwrite(self) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 from typing import NoReturn
 
 from app.console import UserError, fail
+from app.logs import set_up_logs
 from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
 from app.worker.settings import WorkerSettings, read_worker_settings
 from app.worker.work import work
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -48,7 +46,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         options = parse_arguments(arguments)
         settings = read_worker_settings()
         read_settings()  # only to refuse wrong ones now: SQL reads them from its table
-        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+        set_up_logs(settings.log_level, settings.log_format)
         asyncio.run(
             work(
                 settings.address(),

@@ -9,6 +9,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from app.logs import FIELDS
 from app.worker.sessions import Session
 
 if TYPE_CHECKING:
@@ -135,4 +136,13 @@ def log_end(
         logging.WARNING if error else logging.INFO,
         "job %s %s, attempt %s: %s after %.3f s%s",
         *(job_id, job_type, attempt, outcome, seconds, f": {error}" if error else ""),
+        extra={
+            FIELDS: {
+                "job_id": job_id,
+                "job_type": job_type,
+                "attempt": attempt,
+                "status": status,
+                "seconds": round(seconds, 6),
+            }
+        },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from app.database import DatabaseAddress, database_url
-from app.environment import EnvironmentModel, LogLevel, WholeNumber, read_environment
+from app.environment import EnvironmentModel, LogFormat, LogLevel, WholeNumber, read_environment
 
 
 class WorkerSettings(EnvironmentModel):
@@ -20,6 +20,10 @@ class WorkerSettings(EnvironmentModel):
         default=2, ge=1, le=64, description="Lists of students refreshed at once, at most"
     )
     log_level: LogLevel = Field(default="info", description="The least severity that is logged")
+    log_format: LogFormat = Field(
+        default="text",
+        description="How lines are logged: text for people, json for machines, one object a line",
+    )
 
     def address(self) -> str:
         """Give the database's address; without one, the embedded server's, started when needed."""

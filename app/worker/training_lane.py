@@ -8,6 +8,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from app.logs import about
 from app.training.job import HEARTBEAT, Claim
 from app.worker.lanes import log_end
 from app.worker.sessions import GIVE_UP_CLAIMS, Session
@@ -62,7 +63,20 @@ class TrainingLane:
     async def _work(self, job: Record) -> None:
         started = perf_counter()
         claim = Claim(job["id"], self.session.name, job["attempts"])
-        async with training(self._worker.address, claim, json.loads(job["payload"])) as answering:
+        with about(job_id=claim.job_id, job_type=job["job_type"], attempt=claim.attempt):
+            status, error = await self._train(claim, job)
+        log_end(
+            job_id=claim.job_id,
+            job_type=job["job_type"],
+            attempt=claim.attempt,
+            status=status,
+            error="another worker has it" if status == "lost" else error,
+            seconds=perf_counter() - started,
+        )
+
+    async def _train(self, claim: Claim, job: Record) -> tuple[str, str | None]:
+        payload = json.loads(job["payload"])
+        async with training(self._worker.address, claim, payload) as answering:
             answer = await self._keep_alive(claim, answering)
         status, error = answer["outcome"], answer.get("error")
         if status == "failed":
@@ -73,14 +87,7 @@ class TrainingLane:
                 status = "lost"
             elif not answer["is_final"] and claim.attempt < job["max_attempts"]:
                 status = "queued"
-        log_end(
-            job_id=claim.job_id,
-            job_type=job["job_type"],
-            attempt=claim.attempt,
-            status=status,
-            error="another worker has it" if status == "lost" else error,
-            seconds=perf_counter() - started,
-        )
+        return status, error
 
     async def _keep_alive(self, claim: Claim, answering: asyncio.Task[Answer]) -> Answer:
         """Give signs of life until there is an answer, or the job is somebody else's."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
-import traceback
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -21,13 +21,17 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from app.console import UserError
-from app.training.job import Claim, run_training_job
+from app.logs import begin, set_up_logs
+from app.training.job import JOB_TYPE, Claim, run_training_job
 from app.worker.sessions import close, open_session
+from app.worker.settings import read_worker_settings
 from app.worker.troubles import TROUBLE, describe
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
+
+logger = logging.getLogger("eventrank.training")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,7 +110,11 @@ def failure(error: str, *, is_final: bool) -> Answer:
 
 def main() -> None:
     """Train, and answer."""
+    settings = read_worker_settings()
+    set_up_logs(settings.log_level, settings.log_format)
     job = json.loads(sys.stdin.buffer.readline())
+    claim = job["claim"]
+    begin(job_id=claim["job_id"], job_type=JOB_TYPE, attempt=claim["attempt"])
     with suppress(asyncio.CancelledError):
         sys.stdout.write(json.dumps(asyncio.run(_answer(job))))
 
@@ -139,9 +147,9 @@ async def _train(address: str, claim: dict[str, Any], payload: dict[str, Any]) -
     except asyncpg.PostgresError as error:
         # What our own functions refuse, they will refuse again.
         return failure(describe(error), is_final=(error.sqlstate or "").startswith("ER"))
-    except Exception as error:  # noqa: BLE001 - whatever it was, the job says so
+    except Exception as error:
         if not isinstance(error, TROUBLE):
-            traceback.print_exc()
+            logger.exception("training failed")
         return failure(describe(error), is_final=False)
     finally:
         await close(connection)

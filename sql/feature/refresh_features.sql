@@ -7,8 +7,8 @@ VOLATILE
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_features'));
-    REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.event_attributes_snapshot;
-    REFRESH MATERIALIZED VIEW recommender.user_attribute_sources_snapshot;
+    PERFORM recommender._rebuild_twin('event_attributes_snapshot');
+    PERFORM recommender._rebuild_twin('user_attribute_sources_snapshot');
     PERFORM recommender.refresh_upcoming_events();
     INSERT INTO public.recommender_snapshot (as_of, refreshed_at)
     VALUES (recommender.as_of(), now())
@@ -20,4 +20,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.refresh_features() IS
-'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on) and user_attribute_sources_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. Only the owner may call it.';
+'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on) and user_attribute_sources_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. For the owner, recommender_worker and recommender_admin.';

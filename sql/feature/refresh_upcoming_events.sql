@@ -7,7 +7,7 @@ VOLATILE
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_upcoming'));
-    REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.upcoming_attributes_snapshot;
+    PERFORM recommender._rebuild_twin('upcoming_attributes_snapshot');
     INSERT INTO public.recommender_snapshot (upcoming_as_of, upcoming_refreshed_at)
     VALUES (recommender.as_of(), now())
     ON CONFLICT (is_the_only_row) DO UPDATE SET
@@ -18,4 +18,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.refresh_upcoming_events() IS
-'Rebuilds upcoming_attributes_snapshot for recommender.as_of() (readers go on), notes that moment in snapshot_moment, and returns it; bulk runs are not disturbed. A student''s refresh that finds the twin older than five minutes asks for it by a job of this name. Only the owner may call it.';
+'Rebuilds upcoming_attributes_snapshot for recommender.as_of() (readers go on), notes that moment in snapshot_moment, and returns it; bulk runs are not disturbed. A student''s refresh that finds the twin older than five minutes asks for it by a job of this name. For the owner, recommender_worker and recommender_admin.';

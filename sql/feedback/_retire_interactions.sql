@@ -17,8 +17,9 @@ DECLARE
     v_read_page bigint;
     v_counts jsonb;
 BEGIN
-    SELECT t.table_id, t.table_id::regclass AS table_name, t.is_month INTO v_table
+    SELECT t.table_id, t.table_id::regclass AS table_name, c.relname, t.is_month INTO v_table
     FROM recommender._interaction_tables() AS t
+    INNER JOIN pg_catalog.pg_class AS c ON c.oid = t.table_id
     WHERE
         t.table_id >= (v_at ->> 'table_id')::bigint
         AND CASE WHEN t.is_month
@@ -35,7 +36,7 @@ BEGIN
     v_next := jsonb_build_object('table_id', v_table.table_id::bigint + 1);
 
     IF (p_progress ->> 'tries')::integer >= 5 THEN
-        RETURN recommender._skip_in_retention(p_progress, v_table.table_name::text, 'busy')
+        RETURN recommender._skip_in_retention(p_progress, v_table.relname, 'busy')
             || jsonb_build_object('at', v_next);
     END IF;
     IF NOT v_table.is_month OR v_at ? 'page' THEN
@@ -54,7 +55,7 @@ BEGIN
         );
         IF v_counts IS NULL THEN
             RETURN recommender._skip_in_retention(
-                p_progress, v_table.table_name::text,
+                p_progress, v_table.relname,
                 'emptied but not dropped, because something depends on it'
             ) || jsonb_build_object('at', v_at || '{"page": 0}');
         END IF;

@@ -1,9 +1,14 @@
 -- Does the next step of retention; no lock is waited for long, so that nobody waits behind it.
+--
+-- With its owner's rights, since only who owns a table may give it partitions and take them away;
+-- with public in the path for the sake of the app's own triggers.
 
 CREATE OR REPLACE FUNCTION recommender._step_retention(p_progress jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '300ms'
 AS $$
 DECLARE
@@ -24,5 +29,7 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation 
 END;
 $$;
 
+REVOKE ALL ON FUNCTION recommender._step_retention(jsonb) FROM public;
+
 COMMENT ON FUNCTION recommender._step_retention(jsonb) IS
-'What the stage of the progress has to do next. A lock that is not to be had in 0.3 s leaves everything as it was, and tries one higher.';
+'What the stage of the progress has to do next. A lock that is not to be had in 0.3 s leaves everything as it was, and tries one higher. Runs as its owner; not for PUBLIC.';

@@ -1,9 +1,14 @@
 -- Makes the monthly partitions of event_interactions that a range of days needs.
+--
+-- With its owner's rights, since only who owns a table may give it partitions; with public in the
+-- path for the sake of the app's own triggers.
 
 CREATE OR REPLACE FUNCTION recommender.create_interaction_partitions(p_from date, p_to date)
 RETURNS integer
 LANGUAGE plpgsql
 VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     v_month date;
@@ -30,5 +35,7 @@ BEGIN
 END;
 $$;
 
+REVOKE ALL ON FUNCTION recommender.create_interaction_partitions(date, date) FROM public;
+
 COMMENT ON FUNCTION recommender.create_interaction_partitions(date, date) IS
-'Makes the missing monthly (UTC) partitions of event_interactions from the month of p_from to the month of p_to, moving rows out of the default partition, and returns how many it made; 0 where the table is not partitioned by ranges of occurred_at. A month that partitions of other bounds hold in part is left alone. Writers of telemetry wait meanwhile. Raises ER003 for a range that is not one.';
+'Makes the missing monthly (UTC) partitions of event_interactions from the month of p_from to the month of p_to, moving rows out of the default partition, and returns how many it made; 0 where the table is not partitioned by ranges of occurred_at. A month that partitions of other bounds hold in part is left alone. Writers of telemetry wait meanwhile. Runs as its owner, for recommender_worker and recommender_admin besides. Raises ER003 for a range that is not one.';

@@ -1,0 +1,2 @@
+\ir create.sql
+\ir grants.sql

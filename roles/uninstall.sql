@@ -1,0 +1,2 @@
+\ir revoke.sql
+\ir drop.sql
