@@ -103,7 +103,14 @@ SELECT
     jsonb_build_object('name', s.name) AS labels,
     (s.last_error IS NOT NULL)::integer::double precision AS value,
     '1 when the last run of an entry of the schedule ended in an error' AS help
-FROM recommender.schedule AS s;
+FROM recommender.schedule AS s
+UNION ALL
+SELECT
+    g.name,
+    g.labels,
+    g.value,
+    g.help
+FROM recommender.guardrail_gauges AS g;
 
 COMMENT ON VIEW recommender.gauges IS
 'One row is one number as monitoring reads it: its Prometheus name, labels (a JSON object of texts, {} for none), value (counts, or seconds at recommender.as_of()) and help, what it means. Reads the headers of all lists once.';
