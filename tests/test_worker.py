@@ -378,7 +378,14 @@ def test_a_training_job_trains_activates_and_has_everybody_rescored(queue: Queue
         ended = queue.wait_for_job(queue.enqueue(RECOMPUTE, payload))
         result = json.loads(ended["result"])
         assert ended["attempts"] == 1
-        assert result.keys() == {"model_version", "hitrate_at_10", "loss", "rescore_job_id"}
+        assert result.keys() == {
+            "model_version",
+            "activated",
+            "reason",
+            "hitrate_at_10",
+            "loss",
+            "rescore_job_id",
+        }
         assert result["model_version"] == "ml-v1-20260301T120000Z"
         rescore = queue.wait_for_job(result["rescore_job_id"])
         assert json.loads(rescore["payload"]) == {"skip_training": True, "top_n": 4}
