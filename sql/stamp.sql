@@ -729,4 +729,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-d93e7edbc36d2945c2b6799b89b670915947cda5cde96c054654878d0cffb806';
+82674a1e965e992de2137895b13e28ee18bb083f425b7f25149db712b6b10f28';
