@@ -917,4 +917,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-a962bd6b60eb66905db78a2aa1378011781dd7ccb58cff071dbb80776da4e87b';
+4c1fe4cb2f94e4a74c0386bcff22114e042203f5dfb851c10874a3807d141504';

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.support.runner import Run
 
     Connection = asyncpg.Connection[asyncpg.Record]
+
+PAGE = Path(__file__).parents[1] / "docs/schedule.md"
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -158,6 +161,12 @@ def test_it_comes_with_these_entries(schedule: Schedule) -> None:
     ]
 
 
+def test_the_page_lists_them(schedule: Schedule) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for row in schedule.rows("SELECT name, cron FROM recommender.schedule_defaults"):
+        assert f"| `{row['name']}` | `{row['cron']}` |" in page
+
+
 def test_a_new_schedule_begins_with_the_next_occurrences(schedule: Schedule) -> None:
     assert schedule.run(schedule.ticking(MIDNIGHT + 10 * hours(1))) == (0, 60)
     assert schedule.runs() == []
@@ -186,8 +195,15 @@ def test_a_night_queues_what_the_script_queues_guardrails_before_the_training(
     assert schedule.jobs() == [
         (job_type, "all", "{}") for job_type in (UPCOMING, RETENTION, GUARDRAILS, RECOMPUTE)
     ]
-    (job_id,) = [schedule.value("SELECT id FROM background_jobs WHERE job_type = $1", UPCOMING)]
-    assert [json.loads(row["result"]) for row in schedule.rows(RUNS)][:2] == [
+
+
+def test_a_job_that_is_queued_already_is_not_queued_again(schedule: Schedule) -> None:
+    results = [
+        json.loads(schedule.value("SELECT recommender._enqueue_scheduled($1)", UPCOMING))
+        for _ in range(2)
+    ]
+    job_id = schedule.value("SELECT id FROM background_jobs")
+    assert results == [
         {"job_id": job_id, "outcome": "queued"},
         {"job_id": job_id, "outcome": "already queued"},
     ]
@@ -399,6 +415,27 @@ def test_sessions_that_look_at_the_same_time_run_it_once(schedule: Schedule) -> 
     assert sum(counts) == 2
     assert schedule.runs() == [("guardrails", hours(3), 0), ("nightly", hours(3.5), 0)]
     assert [job_type for job_type, _, _ in schedule.jobs()] == [GUARDRAILS, RECOMPUTE]
+
+
+def test_what_another_session_is_at_is_not_taken_for_missed(schedule: Schedule) -> None:
+    schedule.start("upcoming_events")
+    holder, first, second = [schedule.open() for _ in range(3)]
+
+    async def play() -> None:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE background_jobs IN ACCESS EXCLUSIVE MODE")
+            slow = asyncio.create_task(schedule.ticking(MIDNIGHT + 5 * MINUTES, first))
+            await until_waiting(schedule.connection, first, slow)
+            later = asyncio.create_task(schedule.ticking(MIDNIGHT + 10 * MINUTES, second))
+            await until_waiting(schedule.connection, second, later)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.gather(slow, later)
+
+    schedule.run(play())
+    assert schedule.runs() == [
+        ("upcoming_events", 5 * MINUTES, 0),
+        ("upcoming_events", 10 * MINUTES, 0),
+    ]
 
 
 def test_a_claim_is_the_row_whose_key_lets_nobody_else_in(schedule: Schedule) -> None:

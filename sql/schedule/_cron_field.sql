@@ -21,17 +21,19 @@ DECLARE
     v_item text;
     v_item_numbers integer[];
     v_numbers integer[] := '{}';
+    v_fault text;
 BEGIN
     -- The C collation lowers ASCII alone, in every database alike.
     FOREACH v_item IN ARRAY string_to_array(lower(p_text COLLATE "C"), ',') LOOP
         v_item_numbers := recommender._cron_item(v_item, v_low, v_high, v_names);
         IF v_item_numbers IS NULL THEN
-            PERFORM recommender._refuse_cron(format(
+            v_fault := format(
                 'the %s is "%s", expected numbers from %s to %s%s, ranges (2-4) or *, the latter two'
                 ' with a step if need be (*/2), and commas between several',
                 p_name, p_text, v_low, v_high,
                 ' or names (' || v_names[1] || ' to ' || v_names[cardinality(v_names)] || ')'
-            ));
+            );
+            PERFORM recommender._refuse_cron(v_fault);
         END IF;
         v_numbers := v_numbers || v_item_numbers;
     END LOOP;
