@@ -696,4 +696,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-db14e11cca558c546802dcaa178186e8fa2a433db40481fee6cf05638672b3cf';
+d8a0f87d04b07efd23a300075ab1f7941e82fec754a926fe53ea70edc3f34df3';
