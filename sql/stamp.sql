@@ -917,4 +917,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-4c1fe4cb2f94e4a74c0386bcff22114e042203f5dfb851c10874a3807d141504';
+8fdb927e668f2e6730e27d73b8f0f5a71bf9f8a12b3a132922045da1ada5d150';

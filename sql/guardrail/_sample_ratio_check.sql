@@ -28,8 +28,15 @@ BEGIN ATOMIC
                 OR recommender.normalize_text(i.meta ->> 'source') = 'events_list'
             )
             AND (i.meta -> 'sort_explicit') IS DISTINCT FROM 'true'::jsonb
-            AND i.user_id IN (SELECT s.user_id FROM recommender.source_students AS s)
         GROUP BY i.user_id
+    ),
+
+    students AS (
+        SELECT
+            s.user_id,
+            s.is_marked
+        FROM shown_students AS s
+        WHERE s.user_id IN (SELECT x.user_id FROM recommender.source_students AS x)
     ),
 
     counted AS (
@@ -39,7 +46,7 @@ BEGIN ATOMIC
             count(*) FILTER (WHERE NOT s.is_marked) AS unmarked_count,
             min(x.experiment_percent) AS experiment_percent
         FROM experiment AS x
-        LEFT JOIN shown_students AS s ON true
+        LEFT JOIN students AS s ON true
         LEFT JOIN LATERAL (
             SELECT
                 recommender.experiment_bucket('personalization_ml_sort', s.user_id)

@@ -46,7 +46,7 @@ BEGIN ATOMIC
     )
 
     SELECT jsonb_build_object(
-        'expected_share', p_percent / 100.0,
+        'expected_share', p_percent / 100.0::double precision,
         'treated_students', p_treated,
         'control_students', p_control,
         'treated_share', p_treated::double precision / nullif(p_treated + p_control, 0),
