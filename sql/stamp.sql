@@ -113,6 +113,12 @@ FROM (
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
     (
         'function',
+        '_find_minute',
+        ARRAY['integer[]', 'integer[]', 'integer', 'boolean'],
+        'sql/schedule/_find_minute.sql'
+    ),
+    (
+        'function',
         '_find_occurrence',
         ARRAY['text', 'timestamptz', 'boolean'],
         'sql/schedule/_find_occurrence.sql'
@@ -729,4 +735,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-82674a1e965e992de2137895b13e28ee18bb083f425b7f25149db712b6b10f28';
+d5d3e26975c5eae885417703c0acb192d9a4001371ce7da7fec1888c1f3e3d93';
