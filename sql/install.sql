@@ -225,6 +225,7 @@
 \ir schedule/_parse_cron.sql
 \ir schedule/_cron_fault.sql
 \ir schedule/_is_cron_day.sql
+\ir schedule/_find_minute.sql
 \ir schedule/_find_occurrence.sql
 \ir schedule/next_occurrence.sql
 \ir schedule/previous_occurrence.sql

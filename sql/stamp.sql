@@ -141,6 +141,12 @@ FROM (
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
     (
         'function',
+        '_find_minute',
+        ARRAY['integer[]', 'integer[]', 'integer', 'boolean'],
+        'sql/schedule/_find_minute.sql'
+    ),
+    (
+        'function',
         '_find_occurrence',
         ARRAY['text', 'timestamptz', 'boolean'],
         'sql/schedule/_find_occurrence.sql'
@@ -917,4 +923,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8fdb927e668f2e6730e27d73b8f0f5a71bf9f8a12b3a132922045da1ada5d150';
+b119228354e77d8395719db301e3e12affedea119a12f00c1dd2598e9010b1a7';

@@ -16,14 +16,15 @@ BEGIN
     -- All of every day that matches, without those of the first and the last day that are outside.
     RETURN (
         SELECT least(coalesce(sum(
-            cardinality(v_cron.minutes_of_day)
+            cardinality(v_cron.hours) * cardinality(v_cron.minutes)
             - CASE WHEN d.day = v_after::date OR d.day = v_before::date
                 THEN (
                     SELECT count(*)
-                    FROM unnest(v_cron.minutes_of_day) AS m (m)
+                    FROM unnest(v_cron.hours) AS h (h)
+                    CROSS JOIN unnest(v_cron.minutes) AS m (m)
                     WHERE
-                        d.day + m.m * interval '1 minute' <= v_after
-                        OR d.day + m.m * interval '1 minute' >= v_before
+                        d.day + make_interval(hours => h.h, mins => m.m) <= v_after
+                        OR d.day + make_interval(hours => h.h, mins => m.m) >= v_before
                 )
                 ELSE 0
             END

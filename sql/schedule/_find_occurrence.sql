@@ -14,6 +14,7 @@ DECLARE
     v_day date := (p_moment AT TIME ZONE 'UTC')::date;
     -- Occurrences are full minutes: the one that has begun is the last that may have been.
     v_minute integer := floor(extract(EPOCH FROM (p_moment AT TIME ZONE 'UTC')::time) / 60);
+    v_any_minute integer := CASE WHEN p_is_after THEN -1 ELSE 1440 END;
     v_found integer;
 BEGIN
     SELECT c.* INTO v_cron FROM recommender._parse_cron(p_cron) AS c;
@@ -24,21 +25,21 @@ BEGIN
         IF extract(MONTH FROM v_day)::integer <> ALL (v_cron.months) THEN
             v_day := date_trunc('month', v_day::timestamp)::date
                 + CASE WHEN p_is_after THEN interval '1 month' ELSE interval '-1 day' END;
-            v_minute := NULL;
+            v_minute := v_any_minute;
             CONTINUE;
         END IF;
         IF recommender._is_cron_day(
             v_day, v_cron.month_days, v_cron.months, v_cron.weekdays, v_cron.is_either
         ) THEN
-            SELECT CASE WHEN p_is_after THEN min(m.m) ELSE max(m.m) END INTO v_found
-            FROM unnest(v_cron.minutes_of_day) AS m (m)
-            WHERE v_minute IS NULL OR (m.m > v_minute) = p_is_after;
+            v_found := recommender._find_minute(
+                v_cron.hours, v_cron.minutes, v_minute, p_is_after
+            );
             IF v_found IS NOT NULL THEN
                 RETURN (v_day + v_found * interval '1 minute') AT TIME ZONE 'UTC';
             END IF;
         END IF;
         v_day := v_day + CASE WHEN p_is_after THEN 1 ELSE -1 END;
-        v_minute := NULL;
+        v_minute := v_any_minute;
     END LOOP;
 END;
 $$;

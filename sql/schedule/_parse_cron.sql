@@ -2,7 +2,8 @@
 
 CREATE OR REPLACE FUNCTION recommender._parse_cron(
     p_cron text,
-    OUT minutes_of_day integer[],
+    OUT minutes integer[],
+    OUT hours integer[],
     OUT month_days integer[],
     OUT months integer[],
     OUT weekdays integer[],
@@ -13,25 +14,17 @@ IMMUTABLE
 AS $$
 DECLARE
     v_fields text[] := regexp_split_to_array(btrim(p_cron, E' \t'), '[ \t]+');
-    v_minutes integer[];
-    v_hours integer[];
 BEGIN
     IF cardinality(v_fields) = 5 IS NOT TRUE THEN
         PERFORM recommender._refuse_cron(format(
             'expected five fields, not %s', coalesce('"' || p_cron || '"', 'NULL')
         ));
     END IF;
-    v_minutes := recommender._cron_field('minute', v_fields[1]);
-    v_hours := recommender._cron_field('hour', v_fields[2]);
+    minutes := recommender._cron_field('minute', v_fields[1]);
+    hours := recommender._cron_field('hour', v_fields[2]);
     month_days := recommender._cron_field('day of the month', v_fields[3]);
     months := recommender._cron_field('month', v_fields[4]);
     weekdays := recommender._cron_field('day of the week', v_fields[5]);
-    minutes_of_day := ARRAY(
-        SELECT h.h * 60 + m.m
-        FROM unnest(v_hours) AS h (h)
-        CROSS JOIN unnest(v_minutes) AS m (m)
-        ORDER BY h.h, m.m
-    );
     -- Paul Vixie's rule, which pg_cron follows: a field that begins with * restricts no other.
     is_either := NOT (starts_with(v_fields[3], '*') OR starts_with(v_fields[5], '*'));
     IF NOT is_either AND NOT EXISTS (
@@ -48,4 +41,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._parse_cron(text) IS
-'The minutes of a day (0 to 1439), days of the month, months and weekdays (0 is Sunday) of a cron expression, the least first. A day matches when its month does and both its day of the month and its weekday do; with is_either, one of them is enough. Raises ER053 for what is not valid, or would never be.';
+'The minutes, hours, days of the month, months and weekdays (0 is Sunday) of a cron expression, the least first. A day matches when its month does and both its day of the month and its weekday do; with is_either, one of them is enough. Raises ER053 for what is not valid, or would never be.';
