@@ -699,4 +699,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-a672f5590d1e63f3fdf95d6fc36766475287d07d0bca7c90686eafaed9d2e8aa';
+0a7799024c6a5c60e18c9195ed4b514931c2089a5dafcb3f1a95138b0c72834e';
