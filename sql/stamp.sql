@@ -699,4 +699,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-0a7799024c6a5c60e18c9195ed4b514931c2089a5dafcb3f1a95138b0c72834e';
+3e239fca0572be394b3483030af7cbe239e5a3386ebc4ec2ce59b4964fc5fa87';

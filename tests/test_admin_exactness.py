@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.random_worlds import WEIGHTS, worlds
-from tests.support.worlds import AS_OF, World, days, hours, open_session
+from tests.support.worlds import AS_OF, MICROSECOND, NOW, World, days, hours, open_session
 from tests.test_serving import changed_worlds, well_filled_world
 
 if TYPE_CHECKING:
@@ -115,6 +115,32 @@ def changing_world() -> World:
         world.register(crowd, event)
     world.model(0, 1, 0.5, 1, 0, 0, 0, -1)
     return world
+
+
+def edges_world() -> tuple[World, list[tuple[str, int]]]:
+    """Events on either side of each limit: by a microsecond, by a seat, by a spelling."""
+    world = World()
+    club, blocked = world.organizer(), world.organizer()
+    student, other = world.student(), world.student(is_active=False)
+    for start in (NOW, -MICROSECOND):
+        world.event(club, starts=start)
+    for publish in (NOW, MICROSECOND, None):
+        world.event(club, publish=publish)
+    world.event(club, publish=None, created=MICROSECOND)
+    for deleted in (NOW, MICROSECOND):
+        world.event(club, deleted=deleted)
+    for seats in (0, 1, 2):
+        world.register(other, world.event(club, max_seats=seats))
+    world.register(student, world.event(club))
+    world.register(student, world.event(club), deleted=NOW)
+    for tag in ("Rock ", "jazz"):
+        world.event(club, tags=[tag])
+    world.event(club, status="draft")
+    world.event(blocked)
+    world.hide(student, "rock")
+    world.block(student, blocked)
+    world.model(1)
+    return world, []
 
 
 class Checker:
@@ -273,6 +299,7 @@ def test_a_change_is_the_feature_times_the_change_of_its_weight(
     age=st.sampled_from([0, 24, 25]),
     top_n=st.sampled_from([1, 3, 10]),
 )
+@example(changed=edges_world(), age=0, top_n=10)
 @example(changed=well_filled_world(), age=0, top_n=10)
 @example(changed=well_filled_world(), age=25, top_n=3)
 def test_why_not_is_what_serving_does(
