@@ -923,4 +923,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b119228354e77d8395719db301e3e12affedea119a12f00c1dd2598e9010b1a7';
+df27d25f158068b89c614353b9649fcf55a86f7c7df56fbecccbac225fa2fe93';
