@@ -123,6 +123,7 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'xid'],
         'sql/feedback/_drop_old_partition.sql'
     ),
+    ('function', '_end_failed_job', ARRAY['bigint', 'text'], 'sql/job/_end_failed_job.sql'),
     ('function', '_enqueue_scheduled', ARRAY['text'], 'sql/schedule/_enqueue_scheduled.sql'),
     (
         'function',
@@ -226,6 +227,7 @@ FROM (
         'sql/training/_learning_delta.sql'
     ),
     ('function', '_list_detail', ARRAY['integer'], 'sql/admin/_list_detail.sql'),
+    ('function', '_list_length', ARRAY['jsonb'], 'sql/job/_list_length.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
         'function',
@@ -917,4 +919,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-4c1fe4cb2f94e4a74c0386bcff22114e042203f5dfb851c10874a3807d141504';
+c33a89d0c5025bc3a5f044bb267363cb01d6f69e764b960fd7ac31774cb8277f';
