@@ -132,6 +132,9 @@ async def _open(address: str, server_settings: dict[str, str]) -> Connection[Rec
         return await asyncpg.connect(
             address, timeout=CONNECT_SECONDS, server_settings=server_settings
         )
+    except (asyncpg.ClientConfigurationError, OverflowError) as error:
+        # What it says is wrong, and no waiting will mend it.
+        raise UsageError(f"the address {where} cannot be used: {error}") from None
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise UserError(
             f"cannot log in to {where}: wrong password, or a user without access"

@@ -65,6 +65,7 @@ OUTCOMES = {
     "ER042": Outcome(422, "the job's payload is not one of its type"),
     "ER043": Outcome(404, "there is no such job"),
     "ER044": Outcome(409, "the job has not failed"),
+    "ER045": Outcome(503, "the telemetry's table is in use; no partition was made"),
     "ER050": Outcome(422, "the number of days is not between 1 and 365"),
     "ER051": Outcome(422, "the weights are not one finite number for each feature"),
     "ER052": Outcome(404, "there is no such entry of the schedule"),

@@ -167,6 +167,7 @@
 \ir job/_job_lane.sql
 \ir job/_expected_argument.sql
 \ir job/_check_job.sql
+\ir job/_list_length.sql
 \ir job/enqueue_job.sql
 \ir job/_is_job_blocked.sql
 \ir job/claim_job.sql
@@ -174,6 +175,7 @@
 \ir job/heartbeat_job.sql
 \ir job/finish_job.sql
 \ir job/_requeue_job.sql
+\ir job/_end_failed_job.sql
 \ir job/fail_job.sql
 \ir job/release_jobs.sql
 \ir job/requeue_stale_jobs.sql

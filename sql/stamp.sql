@@ -123,6 +123,7 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'xid'],
         'sql/feedback/_drop_old_partition.sql'
     ),
+    ('function', '_end_failed_job', ARRAY['bigint', 'text'], 'sql/job/_end_failed_job.sql'),
     ('function', '_enqueue_scheduled', ARRAY['text'], 'sql/schedule/_enqueue_scheduled.sql'),
     (
         'function',
@@ -232,6 +233,7 @@ FROM (
         'sql/training/_learning_delta.sql'
     ),
     ('function', '_list_detail', ARRAY['integer'], 'sql/admin/_list_detail.sql'),
+    ('function', '_list_length', ARRAY['jsonb'], 'sql/job/_list_length.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
         'function',
@@ -923,4 +925,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-df27d25f158068b89c614353b9649fcf55a86f7c7df56fbecccbac225fa2fe93';
+e9c0be06fa026cea655192b7b8dbd9c3da091ea99abfee42776e8e84e4d79d1c';

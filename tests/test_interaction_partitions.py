@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.database import connect
+from tests.support.locks import until_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,3 +117,52 @@ async def partitions(connection: asyncpg.Connection) -> list[str]:
         ORDER BY i.occurred_at
     """)
     return [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("'infinity'", "'infinity'"),
+        ("'-infinity'", "'2026-01-01'"),
+        ("NULL", "'2026-01-01'"),
+        ("'2026-01-01'", "NULL"),
+        ("'0001-01-01 BC'", "'0001-02-28 BC'"),
+        ("'9999-12-01'", "'10000-01-01'"),
+    ],
+)
+def test_a_range_without_an_end_or_out_of_time_is_refused(
+    first: str, last: str, connection: asyncpg.Connection, run: Run
+) -> None:
+    sql = f"SELECT recommender.create_interaction_partitions({first}, {last})"
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        run(connection.fetchval(sql))
+    assert raised.value.sqlstate == "ER003"
+
+
+def test_where_somebody_reads_for_long_it_gives_up_and_says_so(
+    database_url: str, connection: asyncpg.Connection, run: Run
+) -> None:
+    async def make_while_it_is_read() -> str | None:
+        reader = await connect(database_url)
+        try:
+            async with reader.transaction():
+                await reader.fetch("SELECT FROM event_interactions")
+                await connection.execute("SET LOCAL lock_timeout = '300ms'")
+                made = asyncio.ensure_future(
+                    connection.fetchval(CREATE, date(2001, 1, 1), date(2001, 1, 1))
+                )
+                await until_waiting(reader, connection, made)
+                with pytest.raises(asyncpg.PostgresError, match="is in use") as raised:
+                    await made
+                return raised.value.sqlstate
+        finally:
+            await reader.close()
+
+    assert run(make_while_it_is_read()) == "ER045"
+
+
+def test_how_long_it_waits_is_nobody_elses_setting(
+    connection: asyncpg.Connection, run: Run
+) -> None:
+    assert run(connection.fetchval(CREATE, date(2001, 1, 1), date(2001, 1, 1))) == 1
+    assert run(connection.fetchval("SHOW lock_timeout")) == "0"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -1128,3 +1129,66 @@ def test_no_step_of_a_job_reads_the_others(call: str, rows: int, busy: Queue) ->
         scans, rows_read = busy.run(read())
         assert scans == 0
         assert rows_read <= rows
+
+
+RAW = """
+INSERT INTO background_jobs (
+    job_type, dedupe_key, payload, status, attempts, max_attempts, locked_at, locked_by
+)
+VALUES ($1, $2, $3, $4, $5, 3, $6, $7)
+RETURNING id
+"""
+
+
+def test_a_row_that_cannot_be_queued_again_fails_alone(queue: Queue) -> None:
+    silent = datetime.now(UTC) - timedelta(days=1)
+    odd = queue.value(
+        RAW, REFRESH, "44", '{"user_id": 44, "top_n": "50"}', "running", 1, silent, "w"
+    )
+    queue.refresh(44, after=3600)
+    sound = queue.value(
+        RAW, REFRESH, "45", '{"user_id": 45, "top_n": 50}', "running", 1, silent, "w"
+    )
+    assert queue.sweep() == 2
+    assert [queue.job(job)["status"] for job in (odd, sound)] == ["failed", "queued"]
+    assert "ER042: the payload of" in queue.job(odd)["last_error"]
+
+
+@pytest.mark.parametrize("payload", ['{"user_id": 46, "top_n": "abc"}', '{"user_id": 46}'])
+def test_a_queued_row_of_somebody_else_is_merged_into_nonetheless(
+    payload: str, queue: Queue
+) -> None:
+    queue.value(RAW, REFRESH, "46", payload, "queued", 0, None, None)
+    assert payload_of(queue.refresh(46, top_n=20))["top_n"] == 20
+    assert queue.statuses() == ["queued"]
+
+
+@pytest.mark.parametrize(("moment", "worker"), [(True, None), (False, "w"), (False, None)])
+def test_whoever_claimed_it_and_whenever_a_silent_job_ends(
+    moment: bool, worker: str | None, queue: Queue
+) -> None:
+    since = datetime.now(UTC) - timedelta(days=1) if moment else None
+    job = queue.value(RAW, GUARDRAILS, "all", "{}", "running", 3, since, worker)
+    assert (queue.sweep(), queue.sweep()) == (1, 0)
+    assert queue.job(job)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "claim", ["NULL, '{batch}'", "'w', '{foo}'", "'w', NULL", "'w', '{batch,foo}'"]
+)
+def test_a_claim_without_a_name_or_a_lane_is_refused(claim: str, queue: Queue) -> None:
+    assert queue.refused(f"SELECT recommender.claim_job({claim})")[0] == "ER042"
+
+
+def test_jobs_of_the_app_are_left_to_the_app(queue: Queue) -> None:
+    failed = queue.value(RAW, "send_email", None, "{}", "failed", 3, None, None)
+    running = queue.value(RAW, "send_email", None, "{}", "running", 0, None, "w")
+    assert queue.refused("SELECT recommender.retry_job($1)", failed)[0] == "ER041"
+    assert queue.value("SELECT recommender.release_jobs('w')") == 0
+    assert queue.job(running)["status"] == "running"
+
+
+def test_a_key_that_is_too_long_is_refused(queue: Queue) -> None:
+    sql = "SELECT recommender.enqueue_job('apply_analytics_retention', '{}', $1)"
+    assert queue.refused(sql, "x" * 201)[0] == "ER042"
+    queue.execute(sql, "é" * 200)

@@ -609,3 +609,20 @@ def test_a_session_in_another_time_zone_trains_the_same(
         assert bits(*run(train(population))) == before
     finally:
         run(population.execute("SET timezone = 'UTC'"))
+
+
+def test_the_fit_holds_no_lock_on_what_others_write(
+    connection: Connection[Record], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+
+    def look(examples: Examples, recipe: Recipe) -> object:
+        held.append(connection.is_in_transaction())
+        return fit_examples(examples, recipe)
+
+    monkeypatch.setattr("app.training.model.fit_examples", look)
+    world = only_searched()
+    world.interact(2, "unregister", world.event(1))
+    run(world.write(connection))
+    run(train_model(connection, Recipe()))
+    assert held == [False]

@@ -518,7 +518,7 @@ def test_a_worker_that_was_paused_too_long_stores_no_second_model(queue: Queue) 
             queue.wait_until_locked(2)
         ended = queue.wait_for_job(job)
         paused.signal(signal.SIGCONT)
-        wait_for(lambda: "another worker has it" in paused.log(), paused.log)
+        wait_for(lambda: "the claim was lost" in paused.log(), paused.log)
         wait_for(lambda: not is_alive(training), paused.log)
         assert queue.job(job) == ended
         assert (first.stop(), second.stop()) == (0, 0)
@@ -847,6 +847,14 @@ def test_a_queue_that_is_off_is_refused_by_the_variables_name(
     code, line = refused(tmp_path, queue.url, TASK_QUEUE_ENABLED=value)
     assert code == 2
     assert "TASK_QUEUE_ENABLED is false" in line
+    # Who is refused changes nothing for the others.
+    assert not queue.value("SELECT count(*) FROM recommender_settings WHERE value = 'false'")
+
+
+def test_an_address_that_cannot_work_is_refused(tmp_path: Path) -> None:
+    for wrong, word in (("1/x?sslmode=foo", "sslmode"), ("99999/x", "port")):
+        code, line = refused(tmp_path, f"postgresql://127.0.0.1:{wrong}")
+        assert (code, word in line) == (2, True), line
 
 
 def test_a_queue_that_is_on_in_the_database_needs_no_variable(queue: Queue) -> None:

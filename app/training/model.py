@@ -111,6 +111,10 @@ class TrainedModel:
 async def train_model(connection: Connection[Record], recipe: Recipe) -> TrainedModel:
     """Train on what was known at recommender.as_of(), in one snapshot; nothing shared changes.
 
+    The snapshot ends before the fit, which may take minutes: a transaction that stays open keeps
+    its locks on every partition of the telemetry, and vacuum from its work. What is evaluated after
+    it are temporary tables of this session.
+
     Without students, events or positives there is nothing to learn: a UserError each.
     """
     async with connection.transaction(isolation="repeatable_read"):
@@ -128,9 +132,9 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         }
         examples = await read_examples(connection)
         _check_labels(counts, as_of)
-        fit, errors = fit_examples(examples, recipe)
-        score = await connection.fetchrow(EVALUATE, fit.weights.tolist())
-        comparison = await compare_with_active(connection, fit.weights)
+    fit, errors = fit_examples(examples, recipe)
+    score = await connection.fetchrow(EVALUATE, fit.weights.tolist())
+    comparison = await compare_with_active(connection, fit.weights)
     assert score is not None
     return TrainedModel(
         fit=fit,

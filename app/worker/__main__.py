@@ -7,10 +7,11 @@ import asyncio
 import sys
 from typing import NoReturn
 
-from app.console import UserError, fail
+from app.console import UsageError, UserError, fail
 from app.logs import set_up_logs
 from app.settings import FOR_ONE_COMMAND, read_settings, settings_model
 from app.worker.settings import WorkerSettings, read_worker_settings
+from app.worker.start import QUEUE_IS_OFF
 from app.worker.work import work
 
 
@@ -45,7 +46,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         options = parse_arguments(arguments)
         settings = read_worker_settings()
-        read_settings()  # only to refuse wrong ones now: SQL reads them from its table
+        # Refused before anything is stored: SQL reads them from its table, for everybody.
+        given = read_settings()
+        if (
+            given.model_fields_set & {"task_queue_enabled"}
+            and not vars(given)["task_queue_enabled"]
+        ):
+            raise UsageError(QUEUE_IS_OFF)
         set_up_logs(settings.log_level, settings.log_format)
         asyncio.run(
             work(

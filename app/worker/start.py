@@ -35,6 +35,8 @@ async def prepare(worker: Worker) -> None:
     while True:
         try:
             fault = await _try(worker)
+        except UsageError:
+            raise
         except TROUBLE as error:
             worker.troubles.note("start", error)
         else:

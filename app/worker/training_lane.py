@@ -70,7 +70,7 @@ class TrainingLane:
             job_type=job["job_type"],
             attempt=claim.attempt,
             status=status,
-            error="another worker has it" if status == "lost" else error,
+            error="the claim was lost" if status == "lost" else error,
             seconds=perf_counter() - started,
         )
 

@@ -71,19 +71,24 @@ BEGIN
     INSERT INTO public.user_implicit_interest_categories AS t (
         user_id, category, score, last_seen_at
     )
-    SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
-    FROM recommender._sum_interests(v_categories, v_deltas, v_names, 'category') AS s
-    WHERE
-        (
-            SELECT count(*) < v_most_names
-            FROM recommender.source_implicit_categories AS c
-            WHERE c.user_id = p_user_id
-        )
-        OR EXISTS (
-            SELECT FROM recommender.source_implicit_categories AS c
-            WHERE c.user_id = p_user_id AND c.category = s.name
-        )
-    ORDER BY s.name
+    SELECT p_user_id, k.name, least(v_cap, k.score), p_as_of
+    FROM (
+        SELECT
+            s.name,
+            s.score,
+            c.user_id IS NOT NULL AS is_known,
+            row_number() OVER (PARTITION BY c.user_id IS NULL ORDER BY s.name COLLATE "C")
+                AS new_no
+        FROM recommender._sum_interests(v_categories, v_deltas, v_names, 'category') AS s
+        LEFT JOIN recommender.source_implicit_categories AS c
+            ON c.user_id = p_user_id AND c.category = s.name
+    ) AS k
+    WHERE k.is_known OR k.new_no <= v_most_names - (
+        SELECT count(*)
+        FROM recommender.source_implicit_categories AS c
+        WHERE c.user_id = p_user_id
+    )
+    ORDER BY k.name
     ON CONFLICT (user_id, category) DO UPDATE SET
         score = least(v_cap, excluded.score + recommender.decayed_score(
             t.score, t.last_seen_at, excluded.last_seen_at, v_half_life, v_cap
@@ -91,19 +96,24 @@ BEGIN
         last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at);
 
     INSERT INTO public.user_implicit_interest_cities AS t (user_id, city, score, last_seen_at)
-    SELECT p_user_id, s.name, least(v_cap, s.score), p_as_of
-    FROM recommender._sum_interests(v_cities, v_deltas, v_names, 'city') AS s
-    WHERE
-        (
-            SELECT count(*) < v_most_names
-            FROM recommender.source_implicit_cities AS c
-            WHERE c.user_id = p_user_id
-        )
-        OR EXISTS (
-            SELECT FROM recommender.source_implicit_cities AS c
-            WHERE c.user_id = p_user_id AND c.city = s.name
-        )
-    ORDER BY s.name
+    SELECT p_user_id, k.name, least(v_cap, k.score), p_as_of
+    FROM (
+        SELECT
+            s.name,
+            s.score,
+            c.user_id IS NOT NULL AS is_known,
+            row_number() OVER (PARTITION BY c.user_id IS NULL ORDER BY s.name COLLATE "C")
+                AS new_no
+        FROM recommender._sum_interests(v_cities, v_deltas, v_names, 'city') AS s
+        LEFT JOIN recommender.source_implicit_cities AS c
+            ON c.user_id = p_user_id AND c.city = s.name
+    ) AS k
+    WHERE k.is_known OR k.new_no <= v_most_names - (
+        SELECT count(*)
+        FROM recommender.source_implicit_cities AS c
+        WHERE c.user_id = p_user_id
+    )
+    ORDER BY k.name
     ON CONFLICT (user_id, city) DO UPDATE SET
         score = least(v_cap, excluded.score + recommender.decayed_score(
             t.score, t.last_seen_at, excluded.last_seen_at, v_half_life, v_cap
@@ -115,4 +125,4 @@ $$;
 COMMENT ON FUNCTION recommender._learn_interests(
     integer, text[], integer[], jsonb[], timestamptz
 ) IS
-'Adds a batch (arrays of one length) to a student''s implicit scores at p_as_of: the old score decayed, plus the event''s largest delta (recommender._learning_delta), in full for its category and city, divided by the number of its distinct tags for each tag; 0.2 for each distinct tag, category and city searched or filtered for. A student with 500 categories, or cities, learns no new ones. Never above the cap. Hidden tags are skipped, but count in the divisor. last_seen_at never moves backwards.';
+'Adds a batch (arrays of one length) to a student''s implicit scores at p_as_of: the old score decayed, plus the event''s largest delta (recommender._learning_delta), in full for its category and city, divided by the number of its distinct tags for each tag; 0.2 for each distinct tag, category and city searched or filtered for. A student with 500 categories, or cities, learns no new ones; of a batch that goes beyond, the first by name are learned. Never above the cap. Hidden tags are skipped, but count in the divisor. last_seen_at never moves backwards.';

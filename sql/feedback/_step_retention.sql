@@ -24,8 +24,14 @@ BEGIN
     END CASE;
     RETURN v_progress || '{"tries": 0}';
 -- Somebody else has it, or removed a student or an event of it meanwhile.
-EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation THEN
-    RETURN p_progress || jsonb_build_object('tries', (p_progress ->> 'tries')::integer + 1);
+EXCEPTION
+    WHEN
+        SQLSTATE 'ER045'
+        OR lock_not_available
+        OR deadlock_detected
+        OR foreign_key_violation
+    THEN
+        RETURN p_progress || jsonb_build_object('tries', (p_progress ->> 'tries')::integer + 1);
 END;
 $$;
 

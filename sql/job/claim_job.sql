@@ -10,6 +10,15 @@ AS $$
 DECLARE
     v_job public.background_jobs;
 BEGIN
+    IF p_worker IS NULL OR p_lanes <@ ARRAY['refresh', 'batch', 'training'] IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER042',
+            MESSAGE = format(
+                'worker %s cannot claim jobs of the lanes %s',
+                coalesce(p_worker, 'NULL'), coalesce(p_lanes::text, 'NULL')
+            ),
+            HINT = 'give the worker a name, and lanes of {refresh,batch,training}';
+    END IF;
     IF p_lanes && ARRAY['batch', 'training'] THEN
         -- These run alone, so two workers must not take two of a type at the same moment.
         PERFORM pg_advisory_xact_lock(recommender._lock_key('claim'));
@@ -39,4 +48,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.claim_job(text, text[]) IS
-'Marks the first due job of the lanes as running for p_worker and returns it; a row of NULLs if there is none. Jobs that others are claiming are skipped. Of the refreshes of one student, and of all other jobs of one type, one runs at a time. (id, p_worker, attempts) is what the other functions know the claim by: whoever lost it to the sweep cannot end the job any more.';
+'Marks the first due job of the lanes as running for p_worker and returns it; a row of NULLs if there is none. Jobs that others are claiming are skipped. Of the refreshes of one student, and of all other jobs of one type, one runs at a time. (id, p_worker, attempts) is what the other functions know the claim by: whoever lost it to the sweep cannot end the job any more. Raises ER042 for a worker without a name or another lane.';

@@ -25,6 +25,12 @@ BEGIN
             MESSAGE = format('a job cannot be due at %s', p_run_at),
             HINT = 'give a moment, or leave p_run_at out: now';
     END IF;
+    IF length(p_dedupe_key) > 200 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER042',
+            MESSAGE = format('the dedupe key has %s characters', length(p_dedupe_key)),
+            HINT = 'it may have 200 at most';
+    END IF;
     IF p_job_type = 'refresh_user_recommendations_ml' THEN
         -- Complete, so that two can be merged: the longer list serves both.
         v_dedupe_key := (v_payload ->> 'user_id')::numeric::integer::text;
@@ -69,13 +75,13 @@ BEGIN
     ) WHERE status = 'queued' DO UPDATE SET
         run_at = least(j.run_at, excluded.run_at),
         payload = CASE
-            WHEN (j.payload ->> 'top_n')::integer > (excluded.payload ->> 'top_n')::integer
+            WHEN recommender._list_length(j.payload) > recommender._list_length(excluded.payload)
                 THEN j.payload
             ELSE excluded.payload
         END
     WHERE
         j.run_at > excluded.run_at
-        OR (j.payload ->> 'top_n')::integer < (excluded.payload ->> 'top_n')::integer
+        OR recommender._list_length(j.payload) < recommender._list_length(excluded.payload)
     RETURNING * INTO v_job;
     IF NOT FOUND THEN
         SELECT q.* INTO v_job
@@ -107,4 +113,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.enqueue_job(text, jsonb, text, timestamptz) IS
-'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs), of refreshes that come thick and fast only now and then: look again in 20 ms, 40 ms … after one. While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take, or p_run_at infinite.';
+'Queues a job to run from p_run_at on, in the caller''s transaction, and returns its row; workers hear of it at the commit (NOTIFY recommender_jobs), of refreshes that come thick and fast only now and then: look again in 20 ms, 40 ms … after one. While a job of the same type, p_dedupe_key and payload is queued, that one is returned, moved forward if it was to run later. p_dedupe_key NULL: never merged. Refreshes are merged by student, whatever the key, and the longer top_n wins. What runs already is never merged into: it may have read the data before. Raises ER041 for an unknown type, ER042 for a payload it does not take, a key of more than 200 characters, or p_run_at infinite.';

@@ -19,13 +19,7 @@ BEGIN
     END IF;
     SELECT j.* INTO v_job FROM public.background_jobs AS j WHERE j.id = p_job_id;
     IF p_is_final OR v_job.attempts >= v_job.max_attempts THEN
-        UPDATE public.background_jobs AS j SET
-            status = 'failed',
-            last_error = p_error,
-            locked_at = NULL,
-            locked_by = NULL,
-            finished_at = clock_timestamp()
-        WHERE j.id = p_job_id;
+        PERFORM recommender._end_failed_job(p_job_id, p_error);
     ELSE
         -- 4, 16, 64 seconds …, an hour at most.
         v_job := recommender._requeue_job(

@@ -11,11 +11,14 @@ DECLARE
 BEGIN
     FOR v_job IN
         SELECT j.* FROM public.background_jobs AS j
-        WHERE j.status = 'running' AND j.locked_by = p_worker
+        WHERE
+            j.status = 'running'
+            AND j.locked_by = p_worker
+            AND recommender._job_lane(j.job_type, j.payload) IS NOT NULL
         ORDER BY j.id
         FOR UPDATE
     LOOP
-        PERFORM recommender._requeue_job(v_job, now(), v_job.attempts - 1, NULL);
+        PERFORM recommender._requeue_job(v_job, now(), greatest(v_job.attempts - 1, 0), NULL);
         v_count := v_count + 1;
     END LOOP;
     RETURN v_count;

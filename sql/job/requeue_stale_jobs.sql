@@ -16,22 +16,29 @@ BEGIN
         WHERE
             j.status = 'running'
             AND recommender._job_lane(j.job_type, j.payload) IS NOT NULL
-            AND j.locked_at < clock_timestamp() - (
+            AND coalesce(j.locked_at, '-infinity') < clock_timestamp() - (
                 SELECT p.stale_after_seconds FROM recommender.parameters AS p
             ) * interval '1 second'
         ORDER BY j.id
         FOR UPDATE SKIP LOCKED
     LOOP
         v_error := format(
-            'worker %s has not been heard of since %s', v_job.locked_by, v_job.locked_at
+            'worker %s has not been heard of since %s',
+            coalesce(v_job.locked_by, 'without a name'),
+            coalesce(v_job.locked_at::text, 'it began')
         );
-        IF v_job.attempts >= v_job.max_attempts THEN
-            PERFORM recommender.fail_job(
-                v_job.id, v_job.locked_by, v_job.attempts, v_error, true
+        BEGIN
+            IF v_job.attempts >= v_job.max_attempts THEN
+                PERFORM recommender._end_failed_job(v_job.id, v_error);
+            ELSE
+                PERFORM recommender._requeue_job(v_job, now(), v_job.attempts, v_error);
+            END IF;
+        -- A row that somebody else wrote may be one that cannot be queued: it fails, alone.
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM recommender._end_failed_job(
+                v_job.id, format('%s; %s: %s', v_error, SQLSTATE, SQLERRM)
             );
-        ELSE
-            PERFORM recommender._requeue_job(v_job, now(), v_job.attempts, v_error);
-        END IF;
+        END;
         v_count := v_count + 1;
     END LOOP;
     RETURN v_count;

@@ -14,6 +14,13 @@ BEGIN
             ERRCODE = 'ER043',
             MESSAGE = format('there is no job %s', coalesce(p_job_id::text, 'NULL')),
             HINT = 'SELECT id, job_type, last_error FROM background_jobs WHERE status = ''failed''';
+    ELSIF recommender._job_lane(v_job.job_type, v_job.payload) IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER041',
+            MESSAGE = format(
+                'job %s is of type %s, which is not the recommender''s', p_job_id, v_job.job_type
+            ),
+            HINT = 'whoever queued it has to retry it';
     ELSIF v_job.status <> 'failed' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER044',
@@ -27,4 +34,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.retry_job(bigint) IS
-'Queues a failed job again, to start over now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it is merged into that one and has succeeded, with its id in result (merged_into). Raises ER043 for an unknown job, ER044 for one that has not failed.';
+'Queues a failed job again, to start over now with no attempts behind it, and returns its row; if a job of the same meaning is queued, it is merged into that one and has succeeded, with its id in result (merged_into). Raises ER041 for a job of the app''s own, ER043 for an unknown job, ER044 for one that has not failed.';
