@@ -71,12 +71,12 @@ lint: setup ## Check style and types; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/squawk migrations/0*.sql
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql scripts/roles
 
 fmt: setup ## Format Python and SQL in place, and renew the generated stamps
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql scripts/roles
 	@$(BIN)/python scripts/migrate.py --write-stamps
 
 check: lint test ## lint and test: what CI runs
@@ -86,12 +86,13 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure rescore, HTTP server, ingest and click to list, small (minutes)
+bench: setup ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
 	@$(BIN)/python scripts/bench/rescore.py
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
 	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2
 	@$(BIN)/python scripts/bench/click_to_list.py
+	@$(BIN)/python scripts/bench/desk.py --students 10000
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi

@@ -21,8 +21,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         epilog="DATABASE_URL names the database; unset, the embedded server is used. To create"
         " roles takes a superuser or CREATEROLE, to grant the owner of the schema recommender."
-        " Any number of times does no harm, and psql -f roles/install.sql does the same. Nobody"
-        " can log in as one of the four: grant them to users of yours, see docs/roles.md.",
+        " Any number of times does no harm, and psql -f scripts/roles/install.sql does the same."
+        " Nobody can log in as one of the four: grant them to users of yours, see docs/roles.md.",
     )
     parser.add_argument(
         "--uninstall",

@@ -925,4 +925,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e9c0be06fa026cea655192b7b8dbd9c3da091ea99abfee42776e8e84e4d79d1c';
+9aa321706cc9f9835ba406ed1366c9c66a0c864dc489392751102b3da4eb9148';

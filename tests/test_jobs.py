@@ -1140,15 +1140,18 @@ RETURNING id
 """
 
 
+def raw(queue: Queue, *columns: object) -> int:
+    """Write a row that enqueue_job did not."""
+    job_id = queue.value(RAW, *columns)
+    assert isinstance(job_id, int)
+    return job_id
+
+
 def test_a_row_that_cannot_be_queued_again_fails_alone(queue: Queue) -> None:
     silent = datetime.now(UTC) - timedelta(days=1)
-    odd = queue.value(
-        RAW, REFRESH, "44", '{"user_id": 44, "top_n": "50"}', "running", 1, silent, "w"
-    )
+    odd = raw(queue, REFRESH, "44", '{"user_id": 44, "top_n": "50"}', "running", 1, silent, "w")
     queue.refresh(44, after=3600)
-    sound = queue.value(
-        RAW, REFRESH, "45", '{"user_id": 45, "top_n": 50}', "running", 1, silent, "w"
-    )
+    sound = raw(queue, REFRESH, "45", '{"user_id": 45, "top_n": 50}', "running", 1, silent, "w")
     assert queue.sweep() == 2
     assert [queue.job(job)["status"] for job in (odd, sound)] == ["failed", "queued"]
     assert "ER042: the payload of" in queue.job(odd)["last_error"]
@@ -1158,8 +1161,8 @@ def test_a_row_that_cannot_be_queued_again_fails_alone(queue: Queue) -> None:
 def test_a_queued_row_of_somebody_else_is_merged_into_nonetheless(
     payload: str, queue: Queue
 ) -> None:
-    queue.value(RAW, REFRESH, "46", payload, "queued", 0, None, None)
-    assert payload_of(queue.refresh(46, top_n=20))["top_n"] == 20
+    raw(queue, REFRESH, "46", payload, "queued", 0, None, None)
+    assert json.loads(queue.refresh(46, top_n=20)["payload"])["top_n"] == 20
     assert queue.statuses() == ["queued"]
 
 
@@ -1168,7 +1171,7 @@ def test_whoever_claimed_it_and_whenever_a_silent_job_ends(
     moment: bool, worker: str | None, queue: Queue
 ) -> None:
     since = datetime.now(UTC) - timedelta(days=1) if moment else None
-    job = queue.value(RAW, GUARDRAILS, "all", "{}", "running", 3, since, worker)
+    job = raw(queue, GUARDRAILS, "all", "{}", "running", 3, since, worker)
     assert (queue.sweep(), queue.sweep()) == (1, 0)
     assert queue.job(job)["status"] == "failed"
 
@@ -1181,8 +1184,8 @@ def test_a_claim_without_a_name_or_a_lane_is_refused(claim: str, queue: Queue) -
 
 
 def test_jobs_of_the_app_are_left_to_the_app(queue: Queue) -> None:
-    failed = queue.value(RAW, "send_email", None, "{}", "failed", 3, None, None)
-    running = queue.value(RAW, "send_email", None, "{}", "running", 0, None, "w")
+    failed = raw(queue, "send_email", None, "{}", "failed", 3, None, None)
+    running = raw(queue, "send_email", None, "{}", "running", 0, None, "w")
     assert queue.refused("SELECT recommender.retry_job($1)", failed)[0] == "ER041"
     assert queue.value("SELECT recommender.release_jobs('w')") == 0
     assert queue.job(running)["status"] == "running"

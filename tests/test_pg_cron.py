@@ -33,7 +33,12 @@ PATIENCE_SECONDS = 180
 
 REGISTERED = [
     ("eventrank schedule", "* * * * *", "CALL recommender.run_schedule()"),
-    ("eventrank jobs", "* * * * *", "CALL recommender.run_jobs(1000)"),
+    (
+        "eventrank refreshes",
+        "* * * * *",
+        "CALL recommender.run_jobs(p_limit => 10000, p_lanes => '{refresh}')",
+    ),
+    ("eventrank batch", "* * * * *", "CALL recommender.run_jobs(p_lanes => '{batch}')"),
 ]
 INSTALL = "SELECT job_id, job_name, cron, command FROM recommender.install_cron()"
 JOBS = "SELECT jobid, jobname, schedule, command FROM cron.job ORDER BY jobid"
@@ -84,7 +89,7 @@ def test_it_registers_two_jobs_however_often_it_is_called(
 def test_jobs_of_others_are_left_alone(session: Connection[Record], run: Run) -> None:
     run(session.execute("SELECT cron.schedule('theirs', '0 4 * * *', 'VACUUM')"))
     run(session.fetch(INSTALL))
-    assert run(session.fetchval("SELECT recommender.uninstall_cron()")) == 2
+    assert run(session.fetchval("SELECT recommender.uninstall_cron()")) == 3
     assert run(session.fetchval("SELECT recommender.uninstall_cron()")) == 0
     assert [row[1] for row in rows(session, run, JOBS)] == ["theirs"]
 
@@ -96,7 +101,7 @@ def test_what_another_role_registered_is_replaced(session: Connection[Record], r
     run(session.execute("RESET ROLE"))
     run(session.fetch(INSTALL))
     found = rows(session, run, "SELECT jobname, username FROM cron.job WHERE jobname ~ '^event'")
-    assert found == [("eventrank schedule", "postgres"), ("eventrank jobs", "postgres")]
+    assert found == [(name, "postgres") for name, _, _ in REGISTERED]
 
 
 def test_it_fires(session: Connection[Record], run: Run) -> None:
@@ -110,15 +115,16 @@ def test_it_fires(session: Connection[Record], run: Run) -> None:
     run(session.execute("CALL recommender.run_schedule()"))
     run(session.fetch(INSTALL))
 
-    async def until_both_have_run() -> None:
+    async def until_all_have_run() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(await session.fetch(ENDED)) < 2:
+            while len(await session.fetch(ENDED)) < 3:
                 await asyncio.sleep(0.2)
 
-    run(until_both_have_run())
+    run(until_all_have_run())
     details = rows(session, run, DETAILS)
     assert rows(session, run, ENDED) == [
-        ("eventrank jobs", "succeeded"),
+        ("eventrank batch", "succeeded"),
+        ("eventrank refreshes", "succeeded"),
         ("eventrank schedule", "succeeded"),
     ], details
     (ran,) = run(

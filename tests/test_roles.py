@@ -590,7 +590,7 @@ def test_an_owner_who_may_not_create_roles_needs_somebody_who_may_once(run: Run)
             assert script("migrate.py", url=url).returncode == 0
             done = install(url)
             assert done.returncode == 1
-            assert "psql -f roles/create.sql once" in done.stderr
+            assert "psql -f scripts/roles/create.sql once" in done.stderr
             run(boss.execute((ROLES_DIR / "create.sql").read_text(encoding="utf-8")))
             done = install(url)
             assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The four roles: roles/*.sql says what each may do, here it is run as psql would."""
+"""The four roles: scripts/roles/*.sql says what each may do, here it is run as psql would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.schema.statements import read_sql_file
 if TYPE_CHECKING:
     from asyncpg import Connection, PostgresLogMessage, Record
 
-ROLES_DIR = Path(__file__).resolve().parents[2] / "roles"
+ROLES_DIR = Path(__file__).resolve().parents[2] / "scripts" / "roles"
 ROLES = ("recommender_api", "recommender_worker", "recommender_admin", "recommender_reader")
 
 HAVE_RIGHTS_HERE = """
@@ -39,8 +39,8 @@ async def install_roles(connection: Connection[Record], lock: int) -> list[str]:
         except asyncpg.InsufficientPrivilegeError as error:
             raise UserError(
                 f"{describe_database_error(error)} Roles belong to the whole server: have a"
-                " superuser, or a role with CREATEROLE, run psql -f roles/create.sql once; after"
-                " that the owner of the schema recommender can do the rest"
+                " superuser, or a role with CREATEROLE, run psql -f scripts/roles/create.sql once;"
+                " after that the owner of the schema recommender can do the rest"
             ) from error
         await grant_rights(connection)
     return sorted(await _existing(connection) - before)
@@ -91,7 +91,7 @@ async def _existing(connection: Connection[Record]) -> set[str]:
 
 
 async def _run(connection: Connection[Record], name: str) -> list[str]:
-    """Run a file of roles/; give the notices and warnings that came with it."""
+    """Run a file of scripts/roles/; give the notices and warnings that came with it."""
     said: list[str] = []
 
     def hear(_connection: object, message: PostgresLogMessage) -> None:
@@ -100,7 +100,7 @@ async def _run(connection: Connection[Record], name: str) -> list[str]:
 
     connection.add_log_listener(hear)
     try:
-        for statement in read_sql_file(ROLES_DIR / name, f"roles/{name}").statements:
+        for statement in read_sql_file(ROLES_DIR / name, f"scripts/roles/{name}").statements:
             await connection.execute(statement.text)
     finally:
         connection.remove_log_listener(hear)

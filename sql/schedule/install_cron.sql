@@ -21,10 +21,15 @@ BEGIN
     FROM (
         VALUES
         ('eventrank schedule', 'CALL recommender.run_schedule()'),
-        ('eventrank jobs', 'CALL recommender.run_jobs(1000)')
+        -- Apart, so that a rescore of everybody does not hold up the refreshes.
+        (
+            'eventrank refreshes',
+            'CALL recommender.run_jobs(p_limit => 10000, p_lanes => ''{refresh}'')'
+        ),
+        ('eventrank batch', 'CALL recommender.run_jobs(p_lanes => ''{batch}'')')
     ) AS t (job_name, command);
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.install_cron() IS
-'Registers two jobs with pg_cron in this database, to be run as the caller: "eventrank schedule" looks each minute what is due, "eventrank jobs" runs the jobs that need no training; returns their rows in cron.job. Called again it replaces them. Raises ER054 where pg_cron is not installed.';
+'Registers three jobs with pg_cron in this database, to be run as the caller: "eventrank schedule" looks each minute what is due, "eventrank refreshes" and "eventrank batch" run the jobs that need no training; returns their rows in cron.job. Called again it replaces them. Raises ER054 where pg_cron is not installed.';

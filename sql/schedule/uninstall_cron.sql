@@ -14,7 +14,7 @@ BEGIN
     v_job_ids := ARRAY(
         SELECT j.jobid FROM cron.job AS j
         WHERE
-            j.jobname IN ('eventrank schedule', 'eventrank jobs')
+            j.jobname IN ('eventrank schedule', 'eventrank refreshes', 'eventrank batch')
             AND j.database = current_database()
     );
     PERFORM cron.unschedule(u.job_id) FROM unnest(v_job_ids) AS u (job_id);

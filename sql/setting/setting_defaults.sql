@@ -104,7 +104,7 @@ FROM (
     ),
     (
         'personalization_guardrails_method', 'ratio', 'text', NULL, NULL,
-        'How a drop is judged: ratio (the reference''s rule) or sequential (a test valid at every look)'
+        'How a drop is judged: ratio (the reference''s rule), or sequential (valid at every look)'
     ),
     (
         'personalization_guardrails_cooldown_hours', '24', 'integer', 0, 8760,

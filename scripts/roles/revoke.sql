@@ -1,4 +1,4 @@
--- Takes back what roles/grants.sql gave in this database, and lets everybody call functions again.
+-- Takes back what grants.sql gave in this database; everybody may call functions again.
 
 DO $$
 DECLARE

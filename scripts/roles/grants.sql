@@ -1,7 +1,7 @@
 -- Gives the four roles in this database what they need, and takes from them what they do not.
 --
--- Takes the owner of the schema recommender (or a superuser), and roles/create.sql before it. Run
--- it again at any time: it changes only what differs. migrate.py does so whenever it re-applies
+-- Takes the owner of the schema recommender (or a superuser), and scripts/roles/create.sql before
+-- it. Run it again at any time: it changes only what differs. migrate.py does so whenever it re-applies
 -- sql/ to a database whose roles are installed; who installs by psql alone runs it after
 -- sql/install.sql.
 --
