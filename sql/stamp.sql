@@ -925,4 +925,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-9aa321706cc9f9835ba406ed1366c9c66a0c864dc489392751102b3da4eb9148';
+d1e308f52e264260fd3a38b3879a841cf742c9143ae49fed2903f50436ec5761';

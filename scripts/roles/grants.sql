@@ -1,7 +1,7 @@
 -- Gives the four roles in this database what they need, and takes from them what they do not.
 --
--- Takes the owner of the schema recommender (or a superuser), and scripts/roles/create.sql before
--- it. Run it again at any time: it changes only what differs. migrate.py does so whenever it re-applies
+-- Takes the owner of the schema recommender (or a superuser), and create.sql before it. Run it
+-- again at any time: it changes only what differs. migrate.py does so whenever it re-applies
 -- sql/ to a database whose roles are installed; who installs by psql alone runs it after
 -- sql/install.sql.
 --
@@ -86,12 +86,16 @@ BEGIN
             ('recommender_worker', 'scoring', NULL),
             ('recommender_worker', 'training', NULL),
             ('recommender_worker', 'guardrail', NULL),
-            ('recommender_worker', 'schedule', NULL),
+            ('recommender_worker', 'schedule', 'run_schedule'),
+            ('recommender_worker', 'schedule', 'check_freshness'),
             ('recommender_worker', 'feedback', 'apply_retention'),
             ('recommender_worker', 'feedback', 'create_interaction_partitions'),
             ('recommender_worker', 'feature', 'refresh_features'),
             ('recommender_worker', 'feature', 'refresh_upcoming_events'),
             ('recommender_worker', 'stamp.sql', 'installed_objects'),
+            -- What the schedule's commands call.
+            ('recommender_worker', 'schedule', '_enqueue_scheduled'),
+            ('recommender_admin', 'schedule', '_enqueue_scheduled'),
             ('recommender_admin', 'setting', NULL),
             ('recommender_admin', 'admin', NULL),
             ('recommender_admin', 'guardrail', NULL),
@@ -145,7 +149,11 @@ BEGIN
             SELECT DISTINCT o.oid AS caller_id, m.found[1] AS callee
             FROM objects AS o
             CROSS JOIN LATERAL
-                regexp_matches(o.definition, '\mrecommender\.(\w+)', 'g') AS m (found)
+                regexp_matches(
+                    -- Without texts and comments: what a hint recommends is nothing that is called.
+                    regexp_replace(o.definition, '''([^'']|'''')*''|--[^\n]*', '', 'g'),
+                    '\mrecommender\.(\w+)', 'g'
+                ) AS m (found)
             WHERE o.is_open
         ),
 
