@@ -134,24 +134,23 @@ looks AS (
         r.week,
         r.day,
         r.impressions,
-        -- The reference's rule: low volume and a time sort without clicks are no verdict.
-        least(r.impressions, t.impressions) >= $13::integer
-        AND (
-            r.clicks::float8 / nullif(r.impressions, 0)
-            < (1 - $11::float8) * (t.clicks::float8 / nullif(t.impressions, 0))
-            OR coalesce(r.conversions::float8 / nullif(r.clicks, 0), 0)
-            < (1 - $12::float8) * (t.conversions::float8 / nullif(t.clicks, 0))
-        ) AS is_ratio_worse,
-        least(r.impressions, t.impressions) >= $13::integer
-        AND recommender._decide_sequential(
-            jsonb_build_object(
+        -- The decision itself, of a row as an evaluation would store it.
+        jsonb_build_object(
+            'window_from', '1970-01-01Z',
+            'min_impressions', $13::integer,
+            'ctr_drop_ratio', $11::float8,
+            'conversion_drop_ratio', $12::float8,
+            'recommended_impressions', r.impressions,
+            'recommended_clicks', r.clicks,
+            'recommended_conversions', r.conversions,
+            'time_impressions', t.impressions,
+            'time_clicks', t.clicks,
+            'time_conversions', t.conversions,
+            'statistics', jsonb_build_object('moments', jsonb_build_object(
                 'ctr', jsonb_build_object('recommended', r.ctr, 'time', t.ctr),
                 'conversion', jsonb_build_object('recommended', r.conversion, 'time', t.conversion)
-            ),
-            NULL,
-            $11::float8,
-            $12::float8
-        ) ->> 'verdict' = 'worse' AS is_sequential_worse
+            ))
+        ) AS evaluation
     FROM sums AS r
     INNER JOIN sums AS t ON t.week = r.week AND t.day = r.day AND NOT t.is_treated
     WHERE r.is_treated
@@ -160,9 +159,13 @@ looks AS (
 SELECT
     k.week,
     max(k.impressions)::bigint AS impressions,
-    min(k.day) FILTER (WHERE k.is_ratio_worse) AS ratio,
-    min(k.day) FILTER (WHERE k.is_sequential_worse) AS sequential
+    min(k.day) FILTER (WHERE j.verdict = 'worse' AND m.method = 'ratio') AS ratio,
+    min(k.day) FILTER (WHERE j.verdict = 'worse' AND m.method = 'sequential') AS sequential
 FROM looks AS k
+CROSS JOIN (VALUES ('ratio'), ('sequential')) AS m (method)
+CROSS JOIN LATERAL recommender._judge_guardrail(jsonb_populate_record(
+    NULL::public.guardrail_evaluations, k.evaluation || jsonb_build_object('method', m.method)
+)) AS j
 GROUP BY k.week
 ORDER BY k.week
 """
