@@ -49,6 +49,7 @@ OUTCOMES = {
     "42P05": _POOLER,
     # Our own class; what each means stands in docs/sql-api.md.
     "ER": UNKNOWN,
+    "ER002": Outcome(503, "a setting is not valid; /readyz names it"),
     "ER003": Outcome(422, "a value is outside its bounds"),
     "ER010": Outcome(409, "there is no model yet"),
     "ER011": Outcome(404, "there is no such model"),
@@ -71,7 +72,6 @@ OUTCOMES = {
     "ER052": Outcome(404, "there is no such entry of the schedule"),
     "ER053": Outcome(422, "the cron expression is not valid"),
     "ER054": Outcome(409, "pg_cron is not installed in the database"),
-    "ER055": Outcome(409, "the method of the guardrails is neither ratio nor sequential"),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlglot
 from pydantic import Field, create_model
@@ -71,7 +71,8 @@ def settings_model() -> type[EnvironmentModel]:
     """Build the model, one field a row of recommender.setting_defaults, as its file has them."""
     fields: dict[str, Any] = {}
     for row in _definitions():
-        python_type, parse = TYPES[row["value_type"]]
+        value_type = row["value_type"]
+        python_type, parse = TYPES.get(value_type) or (Literal[*value_type.split("|")], str)
         bounds: dict[str, Any] = (
             {"ge": float(row["min_value"]), "le": float(row["max_value"])}
             if row["min_value"] is not None

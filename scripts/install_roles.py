@@ -18,6 +18,7 @@ from app.schema.roles import install_roles, uninstall_roles
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         description=__doc__,
         epilog="DATABASE_URL names the database; unset, the embedded server is used. To create"
         " roles takes a superuser or CREATEROLE, to grant the owner of the schema recommender."

@@ -21,7 +21,7 @@ FROM (
         'function',
         '_body_faults',
         ARRAY['jsonb', 'text', 'text[]', 'text'],
-        'sql/admin/_body_faults.sql'
+        'sql/serving/_body_faults.sql'
     ),
     (
         'function',
@@ -205,7 +205,7 @@ FROM (
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
     ('function', '_is_job_blocked', ARRAY['text', 'text'], 'sql/job/_is_job_blocked.sql'),
     ('function', '_is_meta', ARRAY['jsonb'], 'sql/feedback/_is_meta.sql'),
-    ('function', '_job_answer', ARRAY['public.background_jobs'], 'sql/admin/_job_answer.sql'),
+    ('function', '_job_answer', ARRAY['public.background_jobs'], 'sql/serving/_job_answer.sql'),
     ('function', '_job_lane', ARRAY['text', 'jsonb'], 'sql/job/_job_lane.sql'),
     (
         'function',
@@ -321,13 +321,13 @@ FROM (
         ARRAY['integer', 'recommender.source_users', 'text'],
         'sql/serving/_refuse_account.sql'
     ),
-    ('function', '_refuse_admin', ARRAY['integer', 'boolean'], 'sql/admin/_refuse_admin.sql'),
+    ('function', '_refuse_admin', ARRAY['integer', 'boolean'], 'sql/serving/_refuse_admin.sql'),
     ('function', '_refuse_batch', ARRAY['jsonb'], 'sql/feedback/_refuse_batch.sql'),
     (
         'function',
         '_refuse_body',
         ARRAY['jsonb', 'text', 'text[]', 'text'],
-        'sql/admin/_refuse_body.sql'
+        'sql/serving/_refuse_body.sql'
     ),
     ('function', '_refuse_cron', ARRAY['text'], 'sql/schedule/_refuse_cron.sql'),
     (
@@ -617,8 +617,13 @@ FROM (
         'sql/job/finish_job.sql'
     ),
     ('function', 'finish_run', ARRAY['bigint'], 'sql/scoring/finish_run.sql'),
-    ('function', 'get_admin_metrics', ARRAY['integer', 'text'], 'sql/admin/get_admin_metrics.sql'),
-    ('function', 'get_admin_status', ARRAY['integer'], 'sql/admin/get_admin_status.sql'),
+    (
+        'function',
+        'get_admin_metrics',
+        ARRAY['integer', 'text'],
+        'sql/serving/get_admin_metrics.sql'
+    ),
+    ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
     (
         'function',
         'get_events',
@@ -724,15 +729,15 @@ FROM (
         'function',
         'request_activation',
         ARRAY['integer', 'jsonb'],
-        'sql/admin/request_activation.sql'
+        'sql/serving/request_activation.sql'
     ),
     (
         'function',
         'request_guardrails',
         ARRAY['integer', 'jsonb'],
-        'sql/admin/request_guardrails.sql'
+        'sql/serving/request_guardrails.sql'
     ),
-    ('function', 'request_training', ARRAY['integer', 'jsonb'], 'sql/admin/request_training.sql'),
+    ('function', 'request_training', ARRAY['integer', 'jsonb'], 'sql/serving/request_training.sql'),
     ('function', 'requeue_stale_jobs', ARRAY[]::text[], 'sql/job/requeue_stale_jobs.sql'),
     ('function', 'retry_job', ARRAY['bigint'], 'sql/job/retry_job.sql'),
     ('function', 'run_batches', ARRAY['bigint', 'integer'], 'sql/scoring/run_batches.sql'),
@@ -925,4 +930,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-d1e308f52e264260fd3a38b3879a841cf742c9143ae49fed2903f50436ec5761';
+1a2659614604de1e6c80e81e09feab773a8b4bdbfbd786150030d715c994d734';

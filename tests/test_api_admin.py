@@ -227,3 +227,29 @@ def test_days_out_of_bounds_are_refused(given: str, site: Site) -> None:
 def test_each_route_is_one_function_with_one_answer(question: str, site: Site) -> None:
     rows = site.run(site.connection.fetch(question))
     assert [row["status"] for row in rows] == [401]
+
+
+@pytest.mark.parametrize(
+    ("columns", "word"),
+    [
+        ("'{a,b}', '{1,2}'", "other features"),
+        ("recommender.feature_names()[1:7] || 'x'::text, '{1,2,3,4,5,6,7,8}'", "other features"),
+    ],
+)
+def test_a_model_that_cannot_score_is_not_activated(columns: str, word: str, site: Site) -> None:
+    site.execute(
+        "INSERT INTO recommender_models (model_version, feature_names, weights)"  # noqa: S608
+        f" VALUES ('odd', {columns})"
+    )
+    assert word in assert_problem(post(site, ACTIVATE, {"model_version": "odd"}), 409)["detail"]
+    assert site.value("SELECT model_version FROM recommender_models WHERE is_active") == "m-new"
+
+
+def test_the_status_tells_of_settings_that_are_not_valid(site: Site) -> None:
+    site.set(
+        experiments_personalization_ml_percent=200, personalization_guardrails_enabled="perhaps"
+    )
+    status = site.ask(STATUS, BOSS).json()
+    assert status["experiments_personalization_ml_percent"] is None
+    assert status["personalization_guardrails_enabled"] is None
+    assert any("experiments_personalization_ml_percent" in one for one in status["warnings"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -15,7 +16,7 @@ from tests.support.locks import until_waiting
 from tests.support.worlds import AS_OF, World, days, hours, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from asyncpg import Connection, Record
 
@@ -314,9 +315,9 @@ def test_a_wrong_payload_is_refused(payload: str, desk: Desk) -> None:
 
 def test_a_method_that_is_none_is_refused(desk: Desk) -> None:
     desk.set(personalization_guardrails_method="feeling")
-    with pytest.raises(asyncpg.PostgresError, match='"feeling", which is no method') as raised:
+    with pytest.raises(asyncpg.PostgresError, match='"feeling", which is not valid') as raised:
         desk.evaluate()
-    assert raised.value.sqlstate == "ER055"
+    assert raised.value.sqlstate == "ER002"
 
 
 def test_who_chooses_a_model_meanwhile_is_not_overruled(
@@ -527,3 +528,52 @@ def test_groups_of_the_wrong_size_block_the_verdict(sequential: Desk) -> None:
     outcome = sequential.evaluate()
     assert outcome["statistics"]["sample_ratio"]["is_mismatch"] is True
     assert (outcome["action"], sequential.active()) == ("skip_sample_ratio", "m-new")
+
+
+async def after_a_wait(desk: Desk, url: str, meanwhile: str) -> dict[str, Any]:
+    """Evaluate by the clock, in a transaction that began before somebody else did something."""
+    async with AsyncExitStack() as stack:
+        holder, other = [
+            await stack.enter_async_context(aclosing_connection(await connect(url)))
+            for _ in range(2)
+        ]
+        await desk.connection.execute("RESET recommender.as_of")
+        async with holder.transaction():
+            await holder.execute(
+                "SELECT pg_advisory_xact_lock(recommender._lock_key('guardrails'))"
+            )
+            judging = asyncio.ensure_future(desk.connection.fetchval(EVALUATE, "{}"))
+            await until_waiting(holder, desk.connection)
+            if meanwhile:
+                await other.execute(meanwhile)
+            else:
+                await holder.execute(EVALUATE.replace("$1", "'{}'"))
+        return dict(json.loads(await judging))
+
+
+@asynccontextmanager
+async def aclosing_connection(
+    connection: Connection[Record],
+) -> AsyncIterator[Connection[Record]]:
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("meanwhile", ["SELECT recommender.activate_model('m-old')", ""])
+def test_what_changed_since_the_transaction_began_ends_the_evidence(
+    meanwhile: str, desk: Desk, database_url: str, run: Run
+) -> None:
+    desk.now = datetime.now(UTC)
+    desk.bad_day()
+    outcome = run(after_a_wait(desk, database_url, meanwhile))
+    assert (outcome["action"], desk.active()) == ("skip_no_traffic", "m-old")
+
+
+def test_a_pinned_model_is_not_rolled_back(desk: Desk) -> None:
+    desk.set(recommender_model_version="m-old")
+    desk.bad_day()
+    outcome = desk.evaluate()
+    assert (outcome["action"], desk.active()) == ("skip_pinned", "m-new")
+    assert "RECOMMENDER_MODEL_VERSION" in outcome["reason"]

@@ -44,7 +44,7 @@ def admin_schemas() -> Json:
         "Status": whole_object(
             {
                 **{
-                    name: {"type": "boolean"}
+                    name: or_null("boolean", description="null: the setting is not valid")
                     for name in (
                         "task_queue_enabled",
                         "recommendations_realtime_refresh_enabled",
@@ -53,7 +53,7 @@ def admin_schemas() -> Json:
                         "personalization_guardrails_enabled",
                     )
                 },
-                "experiments_personalization_ml_percent": {"type": "integer"},
+                "experiments_personalization_ml_percent": or_null("integer"),
                 "active_model_version": or_null("string"),
                 "active_model_created_at": or_null("string", format="date-time"),
                 "last_guardrail": or_null(

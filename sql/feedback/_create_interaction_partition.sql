@@ -9,7 +9,7 @@ VOLATILE
 AS $$
 DECLARE
     -- Whatever style the session writes times in.
-    v_from text := to_char(p_month, 'YYYY-MM-DD') || ' 00:00:00+00';
+    v_from text := to_char(p_month::timestamp, 'YYYY-MM-DD') || ' 00:00:00+00';
     v_to text := to_char(p_month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
 BEGIN
     EXECUTE format(

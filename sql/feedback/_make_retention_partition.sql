@@ -36,14 +36,14 @@ BEGIN
     -- ahead of their rows, so this is for the first run of a database that had none for long.
     IF v_waiting > 100000 THEN
         RETURN recommender._skip_in_retention(
-            p_progress, to_char(v_month, 'YYYY-MM'),
+            p_progress, to_char(v_month::timestamp, 'YYYY-MM'),
             'too many rows to move while others wait; create_interaction_partitions moves them'
         ) || jsonb_build_object('passed_month', v_month);
     END IF;
     -- All of them need the same lock.
     IF (p_progress ->> 'tries')::integer >= 5 THEN
         RETURN recommender._skip_in_retention(
-            p_progress, 'partitions from ' || to_char(v_month, 'YYYY-MM') || ' on', 'busy'
+            p_progress, 'partitions from ' || to_char(v_month::timestamp, 'YYYY-MM') || ' on', 'busy'
         ) || '{"stage": "interactions"}';
     END IF;
     RETURN recommender._add_retention_counts(

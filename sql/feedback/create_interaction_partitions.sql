@@ -39,7 +39,7 @@ BEGIN
     LOCK TABLE public.event_interactions IN SHARE ROW EXCLUSIVE MODE;
     FOR v_month IN SELECT m FROM recommender._months_without_partition(p_from, p_to) AS m LOOP
         PERFORM recommender._create_interaction_partition(
-            'event_interactions_' || to_char(v_month, 'YYYY_MM'), v_month
+            'event_interactions_' || to_char(v_month::timestamp, 'YYYY_MM'), v_month
         );
         v_created := v_created + 1;
     END LOOP;

@@ -13,6 +13,7 @@ DECLARE
     v_cooldown_hours integer := (
         SELECT p.guardrails_cooldown_hours FROM recommender.parameters AS p
     );
+    v_pinned text := (SELECT p.model_version FROM recommender.parameters AS p);
     v_cool_at timestamptz := (
         SELECT e.evidence_from + v_cooldown_hours * interval '1 hour'
         FROM recommender.active_evidence AS e
@@ -24,6 +25,7 @@ BEGIN
         v_evaluation.target_version := recommender._rollback_target(p_evaluation.model_version);
         v_evaluation.action := CASE
             WHEN p_evaluation.model_version IS NULL THEN 'no_active_model'
+            WHEN v_pinned <> p_evaluation.model_version THEN 'skip_pinned'
             WHEN v_cool_at > p_evaluation.evaluated_at THEN 'skip_cooldown'
             WHEN v_evaluation.target_version IS NULL THEN 'no_previous_model'
             ELSE 'rollback'
@@ -40,4 +42,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._decide_guardrail(public.guardrail_evaluations) IS
-'The evaluation with action, reason and target_version: disabled, skip_no_traffic, skip_low_volume, skip_sample_ratio, skip_cooldown, ok, no_active_model, no_previous_model or rollback. Changes nothing.';
+'The evaluation with action, reason and target_version: disabled, skip_no_traffic, skip_low_volume, skip_sample_ratio, skip_pinned, skip_cooldown, ok, no_active_model, no_previous_model or rollback. Changes nothing.';

@@ -29,14 +29,6 @@ BEGIN
         ) AS window_hours
     INTO v_parameters
     FROM recommender.parameters AS p;
-    IF v_parameters.method NOT IN ('ratio', 'sequential') THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ER055',
-            MESSAGE = format(
-                'personalization_guardrails_method is "%s", which is no method', v_parameters.method
-            ),
-            HINT = 'it is ratio or sequential';
-    END IF;
     v_evaluation.evaluated_at := recommender.as_of();
     v_evaluation.method := v_parameters.method;
     v_evaluation.days := v_parameters.days;
@@ -59,4 +51,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._measure_guardrail(jsonb) IS
-'The row of an evaluation at recommender.as_of() as far as it is known before the decision; what the payload does not say is as the settings have it. Without window and counts where guardrails are switched off. Raises ER055 for a method that is not known.';
+'The row of an evaluation at recommender.as_of() as far as it is known before the decision; what the payload does not say is as the settings have it. Without window and counts where guardrails are switched off.';

@@ -44,6 +44,8 @@ BEGIN
             'the groups are not as large as the experiment would make them: what differs between'
             ' them may not be the sort'
         WHEN 'ok' THEN 'neither rate dropped by more than is allowed'
+        WHEN 'skip_pinned' THEN
+            v_drops || ', but RECOMMENDER_MODEL_VERSION has another model score than the active one'
         WHEN 'no_active_model' THEN v_drops || ', but no model is active'
         WHEN 'no_previous_model' THEN
             v_drops || ', but there is no model before this one to go back to'

@@ -10,8 +10,8 @@ SELECT
     (
         SELECT max(a.activated_at)
         FROM public.model_activations AS a
-        WHERE a.kind <> 'training' AND a.activated_at <= (SELECT recommender.as_of())
+        WHERE a.kind <> 'training'
     ) AS evidence_from;
 
 COMMENT ON VIEW recommender.active_evidence IS
-'One row: the active model (NULL: none), and the moment of the last rollback or manual activation up to recommender.as_of() (NULL: there was none). Traffic before it is never used against a model again; a training does not end it, or a nightly one would leave nothing to judge by.';
+'One row: the active model (NULL: none), and in evidence_from the moment of the last rollback or manual activation (NULL: there was none), also one after recommender.as_of(): then no traffic counts. Traffic before it is never used against a model again; a training does not end it, or a nightly one would leave nothing to judge by.';

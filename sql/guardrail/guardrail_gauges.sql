@@ -47,4 +47,4 @@ CROSS JOIN LATERAL (
 ) AS r (rate, sort, value);
 
 COMMENT ON VIEW recommender.guardrail_gauges IS
-'Rows as recommender.gauges has them: evaluations by action, the age of the last one, and the rates it saw. None before the first evaluation.';
+'Rows as recommender.gauges has them (name, labels, value, help): evaluations by action, the age of the last one, and the rates it saw. None before the first evaluation.';

@@ -27,4 +27,4 @@ CROSS JOIN LATERAL recommender._judge_guardrail(e) AS j
 ORDER BY e.id DESC;
 
 COMMENT ON VIEW recommender.guardrails IS
-'One row is one evaluation, the last one first: its decision and reason, what was judged by which method, the window (both ends inclusive), impressions and rates of both sorts (0 where there was nothing to divide by). replayed_verdict is the judgement made again from the stored numbers: worse stands behind rollback, skip_cooldown, no_previous_model and no_active_model.';
+'One row is one evaluation (evaluation_id), the last one first: its decision (action, reason; target_version is the model it went back to, NULL: none), the model that was judged and the method, window_from and window_to (both inclusive; NULL: switched off), recommended_impressions and time_impressions, and the rates of both sorts: recommended_ctr, time_ctr, recommended_conversion and time_conversion, 0 where there was nothing to divide by. statistics are those of method sequential, else NULL. replayed_verdict is the judgement made again from the stored numbers: worse stands behind rollback, skip_pinned, skip_cooldown, no_previous_model and no_active_model.';

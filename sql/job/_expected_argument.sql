@@ -70,10 +70,14 @@ BEGIN
             RETURN NULL;
         END IF;
         RETURN 'one of ' || array_to_string(v_argument.choices, ', ');
-    ELSIF jsonb_typeof(p_value) = 'string' AND btrim(p_value #>> '{}') <> '' THEN
+    ELSIF
+        jsonb_typeof(p_value) = 'string'
+        AND btrim(p_value #>> '{}') <> ''
+        AND length(p_value #>> '{}') <= 500
+    THEN
         RETURN NULL;
     END IF;
-    RETURN 'text that is not blank';
+    RETURN 'text that is not blank, of 500 characters at most';
 END;
 $$;
 

@@ -35,7 +35,14 @@ BEGIN
     END IF;
     BEGIN
         EXECUTE v_entry.command INTO v_result;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION
+    WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+        -- Somebody was in the way: the next look finds it due as before.
+        RAISE WARNING '% was not run: %', p_name, SQLERRM;
+        DELETE FROM public.schedule_runs AS r
+        WHERE r.name = p_name AND r.occurrence_at = v_entry.due_at;
+        RETURN false;
+    WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;
         v_error := concat_ws('; ', SQLSTATE || ': ' || SQLERRM, nullif(v_hint, ''));
     END;
@@ -52,4 +59,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._run_schedule_entry(text) IS
-'Runs the latest occurrence of an entry, unless it was run, and says whether it did; the row in schedule_runs has its result, or the error it raised, and for how many earlier occurrences it stands (missed_count), which is told in a WARNING, too. An entry that is seen for the first time begins with its next occurrence. Removes the entry''s runs that are 30 days older. Others who ask at the same time wait, and find it run.';
+'Runs the latest occurrence of an entry, unless it was run, and says whether it did; the row in schedule_runs has its result, or the error it raised, and for how many earlier occurrences it stands (missed_count), which is told in a WARNING, too. Where a lock, a deadlock or a serialization failure was in the way, it stays due. An entry that is seen for the first time begins with its next occurrence. Removes the entry''s runs that are 30 days older. Others who ask at the same time wait, and find it run.';

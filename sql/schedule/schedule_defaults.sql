@@ -44,4 +44,4 @@ FROM (
 ) AS d (place, name, cron, command, description);
 
 COMMENT ON VIEW recommender.schedule_defaults IS
-'One row is one entry of the schedule as sql/ brings it: its place in the order in which entries that are due together are run, its name, cron expression (five fields, UTC), the statement it runs, whose result is jsonb, and what that does.';
+'One row is one entry of the schedule as sql/ brings it: its place in the order in which entries that are due together are run, its name, cron expression (five fields, UTC), command, the statement it runs, whose result is jsonb, and what that does.';

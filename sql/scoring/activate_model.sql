@@ -11,16 +11,28 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
+    v_model public.recommender_models;
     v_previous text;
+    v_activated_at timestamptz;
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('model'));
-    IF NOT EXISTS (
-        SELECT FROM public.recommender_models AS m WHERE m.model_version = p_model_version
-    ) THEN
+    SELECT m.* INTO v_model
+    FROM public.recommender_models AS m WHERE m.model_version = p_model_version;
+    IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER011',
             MESSAGE = format('there is no model %s', coalesce('"' || p_model_version || '"', 'NULL')),
             HINT = 'SELECT model_version, is_active FROM recommender_models lists them';
+    ELSIF v_model.feature_names IS DISTINCT FROM recommender.feature_names() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER012',
+            MESSAGE = format('model "%s" was trained on other features', p_model_version),
+            HINT = 'it cannot score: activate one that has recommender.feature_names(), or train one';
+    ELSIF NOT recommender._weights_are_usable(v_model.feature_names, v_model.weights) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ER013',
+            MESSAGE = format('the weights of model "%s" are unusable', p_model_version),
+            HINT = 'it cannot score: activate another one, or train one';
     END IF;
     SELECT m.model_version INTO v_previous
     FROM public.recommender_models AS m WHERE m.is_active;
@@ -30,15 +42,20 @@ BEGIN
     UPDATE public.recommender_models AS m SET is_active = false WHERE m.is_active;
     UPDATE public.recommender_models AS m SET is_active = true
     WHERE m.model_version = p_model_version;
+    -- By the clock, now that the lock is held: an evaluation that began before it was must not take
+    -- for its own what was seen until here.
+    v_activated_at := coalesce(
+        nullif(current_setting('recommender.as_of', true), '')::timestamptz, clock_timestamp()
+    );
     INSERT INTO public.model_activations (
         model_version, previous_version, kind, reason, activated_by, activated_at
     )
     VALUES (
-        p_model_version, v_previous, p_kind, p_reason, p_activated_by, recommender.as_of()
+        p_model_version, v_previous, p_kind, p_reason, p_activated_by, v_activated_at
     );
     RETURN p_model_version;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.activate_model(text, text, text, text) IS
-'Makes a model the only active one, once no writer of lists is in the middle of a batch, and notes in model_activations who did it and why; nothing is noted where it is active already. p_kind is manual, training or rollback. The lists keep the old model''s order until they are rescored. Returns the version; raises ER011 for an unknown one.';
+'Makes a model the only active one, once no writer of lists is in the middle of a batch, and notes in model_activations who did it and why; nothing is noted where it is active already. p_kind is manual, training or rollback. The lists keep the old model''s order until they are rescored. Returns the version; raises ER011 for an unknown one, ER012 and ER013 for one that cannot score.';

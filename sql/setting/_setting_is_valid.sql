@@ -8,24 +8,19 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE p_value_type
-        WHEN 'text' THEN true
-        WHEN 'boolean' THEN lower(p_value) IN (
+    SELECT CASE
+        WHEN p_value_type = 'text' THEN true
+        WHEN strpos(p_value_type, '|') > 0
+            THEN array_position(string_to_array(p_value_type, '|'), p_value) IS NOT NULL
+        WHEN p_value_type = 'boolean' THEN lower(p_value) IN (
             'true', 'false', 't', 'f', 'yes', 'no', 'on', 'off', '1', '0'
         )
-        WHEN 'integer' THEN
-            CASE WHEN p_value ~ '^-?[0-9]{1,10}$'
-                THEN p_value::double precision BETWEEN p_min AND p_max
-                ELSE false
-            END
-        ELSE
-            CASE WHEN p_value ~ '^-?[0-9]{1,15}(\.[0-9]{1,15})?$'
-                THEN p_value::double precision BETWEEN p_min AND p_max
-                ELSE false
-            END
+        WHEN p_value_type = 'integer' AND p_value !~ '^-?[0-9]{1,10}$' THEN false
+        WHEN p_value !~ '^-?[0-9]{1,15}(\.[0-9]{1,15})?$' THEN false
+        ELSE p_value::double precision BETWEEN p_min AND p_max
     END;
 END;
 
 COMMENT ON FUNCTION recommender._setting_is_valid(
     text, text, double precision, double precision
-) IS 'Whether a text is a valid value of the type (boolean, integer, number, text) within the bounds.';
+) IS 'Whether a text is a valid value of the type (boolean, integer, number, text, or values between |) within the bounds.';

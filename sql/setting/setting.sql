@@ -36,8 +36,10 @@ BEGIN
             MESSAGE = format('setting %s is "%s", which is not valid', p_name, v_value),
             DETAIL = format(
                 'It takes %s%s.',
-                CASE v_setting.value_type WHEN 'integer' THEN 'an ' ELSE 'a ' END
-                || v_setting.value_type,
+                CASE v_setting.value_type WHEN 'integer' THEN 'an ' WHEN 'ratio|sequential' THEN ''
+                    ELSE 'a '
+                END
+                || replace(v_setting.value_type, '|', ' or '),
                 coalesce(' from ' || v_setting.min_value || ' to ' || v_setting.max_value, '')
             ),
             HINT = format(

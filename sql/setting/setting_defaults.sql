@@ -103,7 +103,7 @@ FROM (
         'Hours after a click within which a registration counts as its conversion'
     ),
     (
-        'personalization_guardrails_method', 'ratio', 'text', NULL, NULL,
+        'personalization_guardrails_method', 'ratio', 'ratio|sequential', NULL, NULL,
         'How a drop is judged: ratio (the reference''s rule), or sequential (valid at every look)'
     ),
     (
@@ -129,4 +129,4 @@ FROM (
 ) AS d (name, default_value, value_type, min_value, max_value, description);
 
 COMMENT ON VIEW recommender.setting_defaults IS
-'One row is one setting the recommender knows: the reference''s environment variable in lower case, its default as text, its type (boolean, integer, number, text), its bounds (NULL: none) and its meaning.';
+'One row is one setting the recommender knows: the reference''s environment variable in lower case, its default as text, its type (boolean, integer, number, text, or the values it may have between |), its bounds (NULL: none) and its meaning.';

@@ -42,7 +42,12 @@ BEGIN
         reason := reason || '; it scores nevertheless, because recommender_settings pins it';
     END IF;
     PERFORM recommender.store_model(
-        p_model_version, p_feature_names, p_weights, p_meta, is_activated, reason
+        p_model_version,
+        p_feature_names,
+        p_weights,
+        p_meta || jsonb_build_object('verdict', reason),
+        is_activated,
+        reason
     );
     RETURN NEXT;
 END;
@@ -51,4 +56,4 @@ $$;
 COMMENT ON FUNCTION recommender.store_judged_model(
     text, text[], double precision[], jsonb, boolean
 ) IS
-'Stores a fitted model and activates it if recommender.judge_model lets it, or with p_force; returns the verdict, whose reason is kept in model_activations. p_meta holds what was compared: held_out_loss, compared_with (a version; null: no model was active), compared_loss and holdout_students. Judged and activated under one lock: raises ER031 when another model than compared_with is active by then, and what recommender.store_model raises.';
+'Stores a fitted model and activates it if recommender.judge_model lets it, or with p_force; returns the verdict, whose reason is kept as verdict in meta, and in model_activations if it is activated. p_meta holds what was compared: held_out_loss, compared_with (a version; null: no model was active), compared_loss and holdout_students. Judged and activated under one lock: raises ER031 when another model than compared_with is active by then, and what recommender.store_model raises.';

@@ -34,9 +34,15 @@ BEGIN
             recommender._problem(404, 'Not Found', format('there is no model "%s"', v_version));
         RETURN;
     END IF;
-    PERFORM recommender.activate_model(
-        v_version, p_body ->> 'reason', 'manual', 'user ' || p_user_id
-    );
+    BEGIN
+        PERFORM recommender.activate_model(
+            v_version, p_body ->> 'reason', 'manual', 'user ' || p_user_id
+        );
+    EXCEPTION WHEN SQLSTATE 'ER012' OR SQLSTATE 'ER013' THEN
+        RETURN QUERY SELECT
+            409, NULL::json, recommender._problem(409, 'Conflict', SQLERRM || ', so it cannot score');
+        RETURN;
+    END;
     IF v_recomputes THEN
         v_job := recommender.enqueue_job(
             'recompute_recommendations_ml',
@@ -59,4 +65,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.request_activation(integer, jsonb) IS
-'The answer of POST /api/admin/personalization/models/activate for an account (NULL: no token): 200 with active_model_version and recompute_job (null with recompute false), else 401, 403, 404 for an unknown model, 409 while the queue is off and a job is needed, 422. One row.';
+'The answer of POST /api/admin/personalization/models/activate for an account (NULL: no token): 200 with active_model_version and recompute_job (null with recompute false), else 401, 403, 404 for an unknown model, 409 for a model that cannot score, or while the queue is off and a job is needed, 422. One row.';
