@@ -69,7 +69,7 @@ def stale_files(flow: Flow, directory: Path) -> list[str]:
 def page(flow: Flow) -> str:
     """Write the page with the picture and the same flow as Mermaid text."""
     returns = "".join(
-        f"- `{source}` writes `{target}`, which an earlier stage reads.\n"
+        f"- `{source}` writes `{target}`, which an earlier stage or itself reads.\n"
         for source, target in flow.returns
     )
     back = f"\nNot drawn, because they lead back:\n\n{returns}" if returns else ""

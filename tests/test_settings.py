@@ -258,7 +258,10 @@ def test_the_model_is_the_table_of_defaults(connection: Connection[Record], run:
     assert list(properties) == [row["name"] for row in rows]
     for row in rows:
         field = properties[row["name"]]
-        assert field["type"] == {"text": "string"}.get(row["value_type"], row["value_type"])
+        if "|" in row["value_type"]:
+            assert field["enum"] == row["value_type"].split("|")
+        else:
+            assert field["type"] == {"text": "string"}.get(row["value_type"], row["value_type"])
         assert (field.get("minimum"), field.get("maximum")) == (row["min_value"], row["max_value"])
         assert field["description"] == row["description"]
         assert str(field["default"]).lower().removesuffix(".0") == row["default_value"]

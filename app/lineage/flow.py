@@ -39,7 +39,7 @@ class Flow:
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
     returns: tuple[tuple[str, str], ...]
-    """Arrows against the order of the stages: what is written for an earlier one to read."""
+    """Arrows that lead back: what is written for an earlier stage, or its own writer, to read."""
 
 
 def read_flow(objects: Sequence[LineageObject]) -> Flow:
@@ -71,6 +71,8 @@ def read_flow(objects: Sequence[LineageObject]) -> Flow:
         nodes[name] = Node(name, "table", stage)
     place = {name: stages.index(node.stage) for name, node in nodes.items()}
     returns = {(a, b) for a, b in edges if place[b] < place[a]}
+    written = {(a, b) for a, b in edges - returns if nodes[b].kind == "table"}
+    returns |= _leading_back(written, edges - returns)
     forward = _reduced(edges - returns, set(nodes))
     linked = {end for edge in forward for end in edge}
     kept = sorted((n for n in nodes.values() if n.name in linked), key=lambda n: _order(n, stages))
@@ -139,6 +141,25 @@ def _past_temporary_tables(edges: Iterable[tuple[str, str]]) -> set[tuple[str, s
         if not target.startswith("pg_temp.")
         for writer in writers.get(source, {source})
     }
+
+
+def _leading_back(
+    written: set[tuple[str, str]], edges: set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Give the arrows to tables from which arrows lead to who wrote them: a circle has no order."""
+    after: dict[str, set[str]] = {}
+    for source, target in edges:
+        after.setdefault(source, set()).add(target)
+
+    def leads(table: str, writer: str) -> bool:
+        waiting, seen = [table], {table}
+        while waiting:
+            following = after.get(waiting.pop(), set()) - seen
+            seen |= following
+            waiting += following
+        return writer in seen
+
+    return {(writer, table) for writer, table in written if leads(table, writer)}
 
 
 def _reduced(edges: set[tuple[str, str]], names: set[str]) -> set[tuple[str, str]]:

@@ -42,7 +42,7 @@ BEGIN
                 LIMIT 1
             ),
             'warnings', (
-                SELECT coalesce(json_agg(s.warning), '[]')
+                SELECT coalesce(json_agg(concat_ws(': ', s.item, s.warning)), '[]')
                 FROM recommender.status AS s
                 WHERE s.warning IS NOT NULL
             )
