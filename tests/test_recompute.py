@@ -418,7 +418,8 @@ def test_training_twice_at_one_moment_keeps_both_models(command: Command) -> Non
     assert second["compared_with"] == models[0]["model_version"]
     assert second["compared_loss"] == second["held_out_loss"] == first["held_out_loss"]
     for meta in (first, second):
-        del meta["compared_with"], meta["compared_loss"], meta["verdict"]
+        assert meta.pop("verdict")
+        del meta["compared_with"], meta["compared_loss"]
     assert first == second
     assert {row[4] for row in command.lists()} == {"ml-v1-20260301T120000Z-2"}
 

@@ -656,3 +656,9 @@ def test_rows_of_an_apps_own_table_may_be_numbered_by_a_serial(
         finally:
             run(session.close())
             run(owner.close())
+
+
+def test_half_a_flag_takes_nothing_away(installed: Installed) -> None:
+    done = install(installed.url, "--uninstal")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert installed.value("SELECT to_regrole($1) IS NOT NULL", API)

@@ -615,3 +615,29 @@ def test_without_pg_cron_it_cannot_be_registered_there(schedule: Schedule) -> No
     assert refusal.value.sqlstate == "ER054"
     assert "CREATE EXTENSION pg_cron" in str(refusal.value)
     assert schedule.value("SELECT recommender.uninstall_cron()") == 0
+
+
+def test_an_entry_that_is_set_to_what_it_is_stays_due(schedule: Schedule) -> None:
+    schedule.start("retention")
+    schedule.execute(f"SET recommender.as_of = '{(MIDNIGHT + timedelta(days=3)).isoformat()}'")
+    due = schedule.entry("retention")["next_run_at"]
+    assert due < MIDNIGHT + timedelta(days=3)
+    schedule.set("retention")
+    schedule.set("retention", schedule.entry("retention")["cron"], is_enabled=True)
+    assert schedule.entry("retention")["next_run_at"] == due
+    schedule.set("retention", "0 0 * * *")
+    assert schedule.entry("retention")["next_run_at"] > due
+
+
+def test_an_entry_that_met_a_lock_stays_due(schedule: Schedule) -> None:
+    schedule.start("retention")
+    later = MIDNIGHT + timedelta(days=1)
+    holder, caller = schedule.open(), schedule.open()
+    schedule.run(caller.execute("SET lock_timeout = '100ms'"))
+    schedule.run(holder.execute("BEGIN; LOCK TABLE background_jobs IN EXCLUSIVE MODE"))
+    assert schedule.tick(later, caller) == 0
+    assert schedule.jobs() == []
+    schedule.run(holder.execute("ROLLBACK"))
+    assert schedule.tick(later, caller) == 1
+    assert [job[0] for job in schedule.jobs()] == ["apply_analytics_retention"]
+    assert schedule.entry("retention")["last_error"] is None
