@@ -22,12 +22,11 @@ SNAPSHOTS = (
     "recommender.user_attribute_sources_snapshot",
 )
 PREPARE = "SELECT recommender.prepare_run($1)"
-PREPARED = ("scoring_events", "scoring_attributes", "scoring_postings", "scoring_reasons")
-BATCHES = "SELECT b.first_user_id, b.last_user_id FROM recommender.run_batches($1) AS b"
+BATCHES = "SELECT b.user_ids FROM recommender.run_batches($1) AS b"
 REMAINING = """
 SELECT count(*) FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM $1
 """
-SCORE = "SELECT recommender.score_students($1, $2, $3, $4)"
+SCORE = "SELECT recommender.score_students($1, $2, $3)"
 SUMMARY = """
 SELECT count(*) AS lists, coalesce(sum(l.item_count), 0)::bigint AS rows
 FROM public.recommendation_lists AS l
@@ -98,19 +97,17 @@ async def _score(
     async def work(connection: Connection[Record], waits: bool) -> None:
         nonlocal scored
         while batches:
-            first_user_id, last_user_id = batches.pop()
+            user_ids = batches.pop()
             passed = None
             while passed is None:
-                passed = await connection.fetchval(
-                    SCORE, run_id, first_user_id, last_user_id, waits
-                )
+                passed = await connection.fetchval(SCORE, run_id, user_ids, waits)
             scored += passed
             on_progress(scored, total)
 
     await _at_once(_prepare(connection, run_id) for connection in connections)
     # The second pass waits for the lists somebody else was writing during the first.
     for waits in (False, True):
-        batches = [tuple(row) for row in await connections[0].fetch(BATCHES, run_id)][::-1]
+        batches = [row[0] for row in await connections[0].fetch(BATCHES, run_id)][::-1]
         await _at_once(work(connection, waits) for connection in connections)
     return scored
 
@@ -128,6 +125,3 @@ async def _at_once(works: Iterable[Coroutine[Any, Any, object]]) -> None:
 async def _prepare(connection: Connection[Record], run_id: int) -> None:
     while await connection.fetchval(PREPARE, run_id) is None:
         continue  # the twins were being rebuilt at that moment
-    # The tables are new, so that without it their scans are not index-only.
-    for table in PREPARED:
-        await connection.execute(f"VACUUM pg_temp.{table}")

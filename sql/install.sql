@@ -95,11 +95,17 @@
 \ir scoring/start_run.sql
 \ir scoring/run_batches.sql
 \ir scoring/_refresh_for_run.sql
+\ir scoring/_prepare_events.sql
 \ir scoring/_prepare_postings.sql
+\ir scoring/_make_batch_tables.sql
 \ir scoring/_ensure_run_snapshot.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
 \ir scoring/_lock_lists.sql
+\ir scoring/_gather_profiles.sql
+\ir scoring/_rank_profiles.sql
+\ir scoring/_word_lists.sql
+\ir scoring/_write_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql
 \ir scoring/finish_run.sql

@@ -54,7 +54,7 @@ FROM (
     (
         'function',
         '_close_lists',
-        ARRAY['public.recommendation_runs', 'integer[]', 'integer[]', 'integer[]', 'integer[]'],
+        ARRAY['public.recommendation_runs', 'integer []', 'integer []'],
         'sql/scoring/_close_lists.sql'
     ),
     ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
@@ -160,6 +160,12 @@ FROM (
     ),
     (
         'function',
+        '_gather_profiles',
+        ARRAY['integer []', 'timestamptz'],
+        'sql/scoring/_gather_profiles.sql'
+    ),
+    (
+        'function',
         '_guardrail_moments',
         ARRAY['timestamptz', 'timestamptz', 'integer'],
         'sql/guardrail/_guardrail_moments.sql'
@@ -238,11 +244,12 @@ FROM (
     (
         'function',
         '_lock_lists',
-        ARRAY['public.recommendation_runs', 'integer', 'integer', 'boolean'],
+        ARRAY['public.recommendation_runs', 'integer []', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
     ('function', '_log_gamma', ARRAY['double precision'], 'sql/guardrail/_log_gamma.sql'),
     ('function', '_lower_beyond_ascii', ARRAY['text'], 'sql/source/_lower_beyond_ascii.sql'),
+    ('function', '_make_batch_tables', ARRAY[]::text[], 'sql/scoring/_make_batch_tables.sql'),
     (
         'function',
         '_make_retention_partition',
@@ -298,13 +305,15 @@ FROM (
     ),
     (
         'function',
-        '_prepare_postings',
-        ARRAY['public.recommender_models'],
-        'sql/scoring/_prepare_postings.sql'
+        '_prepare_events',
+        ARRAY['public.recommender_models', 'timestamptz'],
+        'sql/scoring/_prepare_events.sql'
     ),
+    ('function', '_prepare_postings', ARRAY[]::text[], 'sql/scoring/_prepare_postings.sql'),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
     ('function', '_rank_all', ARRAY['integer', 'double precision[]'], 'sql/admin/_rank_all.sql'),
     ('function', '_rank_detail', ARRAY['integer', 'integer'], 'sql/admin/_rank_detail.sql'),
+    ('function', '_rank_profiles', ARRAY['integer'], 'sql/scoring/_rank_profiles.sql'),
     ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
     (
         'function',
@@ -478,6 +487,7 @@ FROM (
         ARRAY['public.guardrail_evaluations', 'boolean', 'boolean', 'integer'],
         'sql/guardrail/_word_guardrail.sql'
     ),
+    ('function', '_word_lists', ARRAY[]::text[], 'sql/scoring/_word_lists.sql'),
     ('function', '_word_rate', ARRAY['bigint', 'bigint'], 'sql/guardrail/_word_rate.sql'),
     (
         'function',
@@ -490,6 +500,12 @@ FROM (
             'recommender.reason_templates'
         ],
         'sql/serving/_word_reasons.sql'
+    ),
+    (
+        'function',
+        '_write_lists',
+        ARRAY['integer []', 'text', 'timestamptz'],
+        'sql/scoring/_write_lists.sql'
     ),
     (
         'function',
@@ -744,7 +760,7 @@ FROM (
     (
         'function',
         'score_students',
-        ARRAY['bigint', 'integer', 'integer', 'boolean'],
+        ARRAY['bigint', 'integer []', 'boolean'],
         'sql/scoring/score_students.sql'
     ),
     (
@@ -930,4 +946,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ceba1a9e0f55c9497e127e8529cc7d4dcd58e0a7bd8c07c90386080e0d7c1ac9';
+b122abfef150c0b2b0a5303606d38cedeb8642287296c0036eba7a667306a28b';

@@ -226,10 +226,7 @@ def test_several_connections_share_a_run(connection: Connection, opened: Open, r
         return sum(
             [
                 await worker.fetchval(
-                    "SELECT recommender.score_students($1, $2, $3)",
-                    run_id,
-                    batch["first_user_id"],
-                    batch["last_user_id"],
+                    "SELECT recommender.score_students($1, $2)", run_id, batch["user_ids"]
                 )
                 for batch in share
             ]
@@ -260,7 +257,7 @@ def test_a_rebuild_of_the_twins_and_a_batch_do_not_wait_for_each_other(
         await holder.start()
         await connection.execute("SELECT FROM recommendation_lists WHERE user_id = 2 FOR UPDATE")
         scored = asyncio.ensure_future(
-            batch.execute("SELECT recommender.score_students($1, 1, 4, true)", run_id)
+            batch.execute("SELECT recommender.score_students($1, ARRAY[1, 2, 3, 4], true)", run_id)
         )
         await until_waiting(connection, batch)
         rebuilt = asyncio.ensure_future(rebuild.execute("SELECT recommender.refresh_features()"))
@@ -302,7 +299,7 @@ def test_connections_that_find_the_twins_of_another_moment_go_on_at_their_own(
         scored = [
             asyncio.ensure_future(
                 worker.execute(
-                    "SELECT recommender.score_students($1, $2, $2 + 1)", run_id, 2 * n + 1
+                    "SELECT recommender.score_students($1, ARRAY[$2, $2 + 1])", run_id, 2 * n + 1
                 )
             )
             for n, worker in enumerate(workers)
@@ -346,7 +343,7 @@ def test_an_event_that_the_twins_do_not_know_yet_waits_for_the_next_run(
     run(connection.execute("SELECT recommender._refresh_for_run($1)", run_id))
     run(connection.execute("UPDATE events SET deleted_at = NULL"))
     run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
-    run(connection.execute("SELECT recommender.score_students($1, 1, 1)", run_id))
+    run(connection.execute("SELECT recommender.score_students($1, ARRAY[1])", run_id))
     # Scored without its tag it would come last.
     assert brought_back not in read(run, connection)[1]["event_ids"]
     run(connection.execute("CALL recommender.score_all(20)"))
@@ -368,12 +365,12 @@ def test_a_rebuild_for_another_moment_waits_for_a_batch_and_the_next_batch_rebui
     async def meanwhile() -> None:
         transaction = batch.transaction()
         await transaction.start()
-        assert await batch.fetchval("SELECT recommender.score_students($1, 1, 4)", run_id) == 4
+        assert await batch.fetchval("SELECT recommender.score_students($1, ARRAY[1, 2, 3, 4])", run_id) == 4
         rebuilt = asyncio.ensure_future(rebuild.execute("SELECT recommender.refresh_features()"))
         await until_waiting(connection, rebuild)
         await transaction.commit()
         await rebuilt
-        assert await batch.fetchval("SELECT recommender.score_students($1, 5, 9)", run_id) == 5
+        assert await batch.fetchval("SELECT recommender.score_students($1, ARRAY[5, 6, 7, 8, 9])", run_id) == 5
 
     run(bounded(meanwhile()))
     assert {row["item_count"] for row in read(run, connection).values()} == {5}
@@ -414,7 +411,7 @@ def test_readers_and_other_students_do_not_wait_for_a_batch(
     run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
     batch = connection.transaction()
     run(batch.start())
-    assert run(connection.fetchval("SELECT recommender.score_students($1, 1, 4)", run_id)) == 4
+    assert run(connection.fetchval("SELECT recommender.score_students($1, ARRAY[1, 2, 3, 4])", run_id)) == 4
 
     other = opened()
     run(other.execute("SET lock_timeout = '300ms'"))
@@ -423,7 +420,7 @@ def test_readers_and_other_students_do_not_wait_for_a_batch(
     assert refused(run, other, "SELECT recommender.score_user(4, 4)") == "55P03"
     # Another connection of the same run leaves them out and goes on.
     run(other.execute("SELECT recommender.prepare_run($1)", run_id))
-    assert run(other.fetchval("SELECT recommender.score_students($1, 1, 9)", run_id)) == 5
+    assert run(other.fetchval("SELECT recommender.score_students($1, ARRAY[1, 2, 3, 4, 5, 6, 7, 8, 9])", run_id)) == 5
 
     run(batch.commit())
     assert {row["item_count"] for row in read(run, other).values()} == {5}
@@ -439,13 +436,13 @@ def test_a_model_is_activated_between_batches_and_not_within(
     run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
     batch = connection.transaction()
     run(batch.start())
-    run(connection.fetchval("SELECT recommender.score_students($1, 1, 4)", run_id))
+    run(connection.fetchval("SELECT recommender.score_students($1, ARRAY[1, 2, 3, 4])", run_id))
     other = opened()
     run(other.execute("SET lock_timeout = '100ms'"))
     assert refused(run, other, "SELECT recommender.activate_model('m2')") == "55P03"
     run(batch.commit())
     run(other.execute("SELECT recommender.activate_model('m2')"))
-    assert refused(run, connection, f"SELECT recommender.score_students({run_id}, 5, 9)") == "ER031"
+    assert refused(run, connection, f"SELECT recommender.score_students({run_id}, ARRAY[5, 6, 7, 8, 9])") == "ER031"
     assert models(read(run, connection)) == {
         **dict.fromkeys(range(1, 5), "m1"),
         **dict.fromkeys(range(5, 10), None),
@@ -630,7 +627,7 @@ def test_a_resumed_run_still_may_replace_later_lists(connection: Connection, run
     )
     run(connection.execute("SELECT recommender._refresh_for_run($1)", run_id))
     run(connection.execute("SELECT recommender.prepare_run($1)", run_id))
-    run(connection.execute("SELECT recommender.score_students($1, 1, 1)", run_id))
+    run(connection.execute("SELECT recommender.score_students($1, ARRAY[1])", run_id))
     run(connection.execute("CALL recommender.score_all(p_resume => true)"))
     moments = "SELECT DISTINCT generated_at::text, item_count FROM recommendation_lists"
     assert [tuple(row) for row in run(connection.fetch(moments))] == [(past, 4)]

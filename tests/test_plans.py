@@ -297,7 +297,7 @@ def test_without_fresh_twins_one_students_list_still_reads_no_other_students_row
     assert set(explainer.read_whole(listed)) & (STUDENT_SIDE | {"registrations"}) == set()
 
 
-def test_a_batch_reads_its_own_students_and_postings_from_the_index_alone(
+def test_a_batch_reads_its_own_students_and_their_postings_by_index(
     explainer: Planner,
 ) -> None:
     run, connection = explainer.run, explainer.connection
@@ -309,19 +309,18 @@ def test_a_batch_reads_its_own_students_and_postings_from_the_index_alone(
         connection.fetch("SELECT * FROM recommender.run_batches($1, $2)", run_id, STUDENTS_A_BATCH)
     )
     plans = explainer.nested_plans(
-        "SELECT recommender.score_students($1, $2, $3)",
-        run_id,
-        batch["first_user_id"],
-        batch["last_user_id"],
+        "SELECT recommender.score_students($1, $2)", run_id, batch["user_ids"]
     )
     for plan in plans.values():
         read_whole = set(explainer.read_whole(plan))
         assert read_whole & {*STUDENT_SIDE, *LISTS, *TWINS, "registrations"} == set()
-    write = only(plans, "INSERT INTO public.user_recommendations")
+    rank = only(plans, "INSERT INTO pg_temp.scoring_ranks")
     postings = {
-        node["Node Type"] for node in walk(write) if node.get("Relation Name") == "scoring_postings"
+        node["Node Type"] for node in walk(rank) if node.get("Relation Name") == "scoring_postings"
     }
-    assert postings == {"Index Only Scan"}
+    assert postings == {"Index Scan"}
+    write = only(plans, "UPDATE public.user_recommendations")
+    assert "user_recommendations_pkey" in {node.get("Index Name") for node in walk(write)}
 
 
 MOST_BUFFERS = 400

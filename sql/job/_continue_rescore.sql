@@ -11,7 +11,7 @@ AS $$
 DECLARE
     v_run public.recommendation_runs;
     v_passed_id integer := coalesce((p_progress ->> 'passed_user_id')::integer, 0);
-    v_last_id integer;
+    v_user_ids integer [];
     v_passed integer;
 BEGIN
     IF p_progress ? 'passed_user_id' THEN
@@ -41,7 +41,7 @@ BEGIN
         PERFORM recommender.prepare_run(v_run.id);
         RETURN p_progress;
     END IF;
-    SELECT max(b.user_id) INTO v_last_id
+    SELECT array_agg(b.user_id) INTO v_user_ids
     FROM (
         SELECT l.user_id
         FROM public.recommendation_lists AS l
@@ -49,16 +49,17 @@ BEGIN
         ORDER BY l.user_id
         LIMIT 200
     ) AS b;
-    IF v_last_id IS NULL THEN
+    IF v_user_ids IS NULL THEN
         PERFORM recommender.finish_run(v_run.id);
         RETURN p_progress - 'passed_user_id' || '{"is_done": true}';
     END IF;
-    v_passed := recommender.score_students(v_run.id, v_passed_id + 1, v_last_id, true);
+    v_passed := recommender.score_students(v_run.id, v_user_ids, true);
     IF v_passed IS NULL THEN
         RETURN p_progress;
     END IF;
     RETURN p_progress || jsonb_build_object(
-        'passed_user_id', v_last_id, 'lists', (p_progress ->> 'lists')::integer + v_passed
+        'passed_user_id', (SELECT max(u) FROM unnest(v_user_ids) AS u),
+        'lists', (p_progress ->> 'lists')::integer + v_passed
     );
 END;
 $$;

@@ -1,11 +1,7 @@
 -- Cuts the lists just written to their length and writes their headers.
 
 CREATE OR REPLACE FUNCTION recommender._close_lists(
-    p_run public.recommendation_runs,
-    p_user_ids integer[],
-    p_newer_ids integer[],
-    p_written_ids integer[],
-    p_item_counts integer[]
+    p_run public.recommendation_runs, p_user_ids integer [], p_newer_ids integer []
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -14,16 +10,25 @@ AS $$
 DECLARE
     v_shortest integer;
 BEGIN
+    -- The lengths come from the very rows that were written: counted by the source views, they
+    -- could be those of newer registrations.
+    WITH lengths AS (
+        SELECT
+            k.profile_id,
+            count(*)::integer AS item_count
+        FROM pg_temp.scoring_ranks AS k
+        GROUP BY k.profile_id
+    )
+
     UPDATE public.recommendation_lists AS l SET
         model_version = p_run.model_version,
         generated_at = p_run.as_of,
         run_id = p_run.id,
-        item_count = coalesce(w.item_count, 0),
-        language = recommender.choose_language(s.language)
+        item_count = coalesce(n.item_count, 0),
+        language = coalesce(s.language, 'en')
     FROM unnest(p_user_ids) AS u (user_id)
-    LEFT JOIN recommender.source_students AS s ON s.user_id = u.user_id
-    LEFT JOIN unnest(p_written_ids, p_item_counts) AS w (user_id, item_count)
-        ON w.user_id = u.user_id
+    LEFT JOIN pg_temp.scoring_students AS s ON s.user_id = u.user_id
+    LEFT JOIN lengths AS n ON n.profile_id = s.profile_id
     WHERE l.user_id = u.user_id;
     UPDATE public.recommendation_lists AS l SET run_id = p_run.id
     WHERE l.user_id = ANY (p_newer_ids);
@@ -42,6 +47,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._close_lists(
-    public.recommendation_runs, integer[], integer[], integer[], integer[]
+    public.recommendation_runs, integer [], integer []
 ) IS
-'Writes the headers of the lists p_user_ids of a batch (item_count from p_written_ids and p_item_counts, 0 for those without rows), deletes the ranks beyond, and marks the lists p_newer_ids as passed.';
+'Writes the headers of the lists p_user_ids of a batch (item_count from scoring_ranks, 0 for those without rows), deletes the ranks beyond, and marks the lists p_newer_ids as passed.';

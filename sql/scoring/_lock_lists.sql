@@ -1,19 +1,16 @@
--- Locks the headers of one range of students, in order of user_id.
+-- Locks the headers of a batch of students, in order of user_id.
 
 CREATE OR REPLACE FUNCTION recommender._lock_lists(
-    p_run public.recommendation_runs,
-    p_first_user_id integer,
-    p_last_user_id integer,
-    p_wait boolean
+    p_run public.recommendation_runs, p_user_ids integer [], p_wait boolean
 )
-RETURNS TABLE (user_ids integer[], newer_ids integer[])
+RETURNS TABLE (user_ids integer [], newer_ids integer [])
 LANGUAGE plpgsql
 VOLATILE
 AS $$
 BEGIN
     IF p_wait THEN
         PERFORM FROM public.recommendation_lists AS l
-        WHERE l.user_id BETWEEN p_first_user_id AND p_last_user_id
+        WHERE l.user_id = ANY (p_user_ids)
         ORDER BY l.user_id
         FOR UPDATE;
     END IF;
@@ -29,9 +26,7 @@ BEGIN
             AND l.generated_at <= clock_timestamp()
             AND l.model_version = p_run.model_version AS is_newer
         FROM public.recommendation_lists AS l
-        WHERE
-            l.user_id BETWEEN p_first_user_id AND p_last_user_id
-            AND l.run_id IS DISTINCT FROM p_run.id
+        WHERE l.user_id = ANY (p_user_ids) AND l.run_id IS DISTINCT FROM p_run.id
         ORDER BY l.user_id
         FOR UPDATE SKIP LOCKED
     ) AS h;
@@ -39,6 +34,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._lock_lists(
-    public.recommendation_runs, integer, integer, boolean
+    public.recommendation_runs, integer [], boolean
 ) IS
-'Locks the list headers first..last the run has not passed, in order of user_id, skipping locked ones unless p_wait; newer_ids are those whose list is of a later moment by the same model. NULL arrays: none.';
+'Locks the list headers of p_user_ids the run has not passed, in order of user_id, skipping locked ones unless p_wait; newer_ids are those whose list is of a later moment by the same model. NULL arrays: none.';

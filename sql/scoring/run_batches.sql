@@ -1,15 +1,14 @@
--- The students a run still has to pass, cut into ranges.
+-- The students a run still has to pass, cut into batches.
 
 CREATE OR REPLACE FUNCTION recommender.run_batches(
     p_run_id bigint, p_batch_size integer DEFAULT 200
 )
-RETURNS TABLE (first_user_id integer, last_user_id integer, student_count integer)
+RETURNS TABLE (user_ids integer [], student_count integer)
 LANGUAGE sql
 STABLE
 BEGIN ATOMIC
     SELECT
-        min(l.user_id) AS first_user_id,
-        max(l.user_id) AS last_user_id,
+        array_agg(l.user_id ORDER BY l.user_id) AS user_ids,
         count(*)::integer AS student_count
     FROM (
         SELECT
@@ -23,4 +22,4 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION recommender.run_batches(bigint, integer) IS
-'One row is one range of user_id with at most p_batch_size students the run has not passed, in order; no rows when all are done.';
+'One row is one batch of at most p_batch_size students the run has not passed; no rows when all are done.';

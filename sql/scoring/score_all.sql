@@ -32,7 +32,7 @@ BEGIN
         FOR v_batch IN SELECT b.* FROM recommender.run_batches(v_run.id) AS b LOOP
             LOOP
                 v_passed := recommender.score_students(
-                    v_run.id, v_batch.first_user_id, v_batch.last_user_id, v_wait
+                    v_run.id, v_batch.user_ids, v_wait
                 );
                 COMMIT;
                 EXIT WHEN v_passed IS NOT NULL;

@@ -1,0 +1,48 @@
+-- Makes this session's empty temporary tables that one batch fills and its commit empties.
+
+CREATE OR REPLACE FUNCTION recommender._make_batch_tables()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET client_min_messages = 'warning'
+AS $$
+BEGIN
+    DROP TABLE IF EXISTS
+    pg_temp.scoring_students, pg_temp.scoring_profiles, pg_temp.scoring_ranks,
+    pg_temp.scoring_lists;
+    CREATE TEMPORARY TABLE scoring_students (
+        user_id integer NOT NULL,
+        profile_id integer NOT NULL,
+        language text NOT NULL,
+        attribute_nos integer [],
+        weights double precision [],
+        registered_ids integer []
+    ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE scoring_profiles (
+        profile_id integer NOT NULL,
+        language text NOT NULL,
+        attribute_nos integer [],
+        weights double precision [],
+        column_nos integer [],
+        column_weights double precision [],
+        registered_ids integer [] NOT NULL,
+        lowered_count bigint NOT NULL
+    ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE scoring_ranks (
+        profile_id integer NOT NULL,
+        rank integer NOT NULL,
+        event_id integer NOT NULL,
+        logit double precision NOT NULL
+    ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE scoring_lists (
+        profile_id integer NOT NULL,
+        rank integer NOT NULL,
+        event_id integer NOT NULL,
+        score double precision NOT NULL,
+        reason text
+    ) ON COMMIT DELETE ROWS;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._make_batch_tables() IS
+'Makes this session''s temporary tables of one batch: scoring_students and scoring_profiles (recommender._gather_profiles), scoring_ranks (recommender._rank_profiles) and scoring_lists (recommender._word_lists).';
