@@ -20,6 +20,7 @@ REFRESH = "SELECT recommender._refresh_for_run($1)"
 SNAPSHOTS = (
     "recommender.event_attributes_snapshot",
     "recommender.user_attribute_sources_snapshot",
+    "recommender.user_profiles_snapshot",
 )
 PREPARE = "SELECT recommender.prepare_run($1)"
 BATCHES = "SELECT b.user_ids FROM recommender.run_batches($1) AS b"

@@ -47,6 +47,8 @@
 \ir feature/user_attribute_sources_snapshot.sql
 \ir feature/user_attributes_snapshot.sql
 \ir feature/upcoming_attributes_snapshot.sql
+\ir feature/_profile_hashes.sql
+\ir feature/user_profiles_snapshot.sql
 \ir feature/snapshot_moment.sql
 \ir feature/_rebuild_twin.sql
 \ir feature/refresh_upcoming_events.sql
@@ -108,6 +110,8 @@
 \ir scoring/_write_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql
+\ir scoring/_list_batches.sql
+\ir scoring/_next_batch.sql
 \ir scoring/finish_run.sql
 \ir scoring/score_all.sql
 \ir serving/experiment_bucket.sql

@@ -54,7 +54,7 @@ FROM (
     (
         'function',
         '_close_lists',
-        ARRAY['public.recommendation_runs', 'integer []', 'integer []'],
+        ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
     ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
@@ -161,7 +161,7 @@ FROM (
     (
         'function',
         '_gather_profiles',
-        ARRAY['integer []', 'timestamptz'],
+        ARRAY['integer[]', 'timestamptz', 'integer'],
         'sql/scoring/_gather_profiles.sql'
     ),
     (
@@ -238,13 +238,14 @@ FROM (
         ARRAY['text', 'jsonb', 'double precision'],
         'sql/training/_learning_delta.sql'
     ),
+    ('function', '_list_batches', ARRAY['bigint'], 'sql/scoring/_list_batches.sql'),
     ('function', '_list_detail', ARRAY['integer'], 'sql/admin/_list_detail.sql'),
     ('function', '_list_length', ARRAY['jsonb'], 'sql/job/_list_length.sql'),
     ('function', '_lock_key', ARRAY['text'], 'sql/setting/_lock_key.sql'),
     (
         'function',
         '_lock_lists',
-        ARRAY['public.recommendation_runs', 'integer []', 'boolean'],
+        ARRAY['public.recommendation_runs', 'integer[]', 'boolean'],
         'sql/scoring/_lock_lists.sql'
     ),
     ('function', '_log_gamma', ARRAY['double precision'], 'sql/guardrail/_log_gamma.sql'),
@@ -294,6 +295,7 @@ FROM (
         ARRAY['text[]', 'double precision[]'],
         'sql/admin/_named_weights.sql'
     ),
+    ('function', '_next_batch', ARRAY[]::text[], 'sql/scoring/_next_batch.sql'),
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
     ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
@@ -504,7 +506,7 @@ FROM (
     (
         'function',
         '_write_lists',
-        ARRAY['integer []', 'text', 'timestamptz'],
+        ARRAY['integer[]', 'text', 'timestamptz'],
         'sql/scoring/_write_lists.sql'
     ),
     (
@@ -760,7 +762,7 @@ FROM (
     (
         'function',
         'score_students',
-        ARRAY['bigint', 'integer []', 'boolean'],
+        ARRAY['bigint', 'integer[]', 'boolean'],
         'sql/scoring/score_students.sql'
     ),
     (
@@ -831,6 +833,7 @@ FROM (
         NULL::text[],
         'sql/feature/user_attribute_sources_snapshot.sql'
     ),
+    ('index', 'user_profiles_snapshot_key', NULL::text[], 'sql/feature/user_profiles_snapshot.sql'),
     (
         'materialized view',
         'event_attributes_snapshot',
@@ -848,6 +851,12 @@ FROM (
         'user_attribute_sources_snapshot',
         NULL::text[],
         'sql/feature/user_attribute_sources_snapshot.sql'
+    ),
+    (
+        'materialized view',
+        'user_profiles_snapshot',
+        NULL::text[],
+        'sql/feature/user_profiles_snapshot.sql'
     ),
     (
         'procedure',
@@ -874,6 +883,7 @@ FROM (
         'sql/scoring/score_all.sql'
     ),
     ('view', '_freshness_warnings', NULL::text[], 'sql/schedule/_freshness_warnings.sql'),
+    ('view', '_profile_hashes', NULL::text[], 'sql/feature/_profile_hashes.sql'),
     ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
     ('view', 'active_evidence', NULL::text[], 'sql/guardrail/active_evidence.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
@@ -944,6 +954,10 @@ COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
 Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a10';
 
+COMMENT ON MATERIALIZED VIEW recommender.user_profiles_snapshot IS
+'One row is one user with attributes, registrations or the role of a student. fingerprint: a hash of attributes, registrations and language, equal as long as none changes; likeness: the same of what upcoming events have, equal for students whose lists are equal. As of recommender.snapshot_moment; refreshed by recommender.refresh_features().
+Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c6d';
+
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b122abfef150c0b2b0a5303606d38cedeb8642287296c0036eba7a667306a28b';
+8a3471e55e81f405257296bd1e60aa48a3b61af4ff5fd8c52348e4169841bf0b';

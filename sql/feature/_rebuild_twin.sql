@@ -15,6 +15,8 @@ BEGIN
             REFRESH MATERIALIZED VIEW recommender.user_attribute_sources_snapshot;
         WHEN 'upcoming_attributes_snapshot' THEN
             REFRESH MATERIALIZED VIEW CONCURRENTLY recommender.upcoming_attributes_snapshot;
+        WHEN 'user_profiles_snapshot' THEN
+            REFRESH MATERIALIZED VIEW recommender.user_profiles_snapshot;
     END CASE;
 END;
 $$;

@@ -10,6 +10,7 @@ BEGIN
     PERFORM recommender._rebuild_twin('event_attributes_snapshot');
     PERFORM recommender._rebuild_twin('user_attribute_sources_snapshot');
     PERFORM recommender.refresh_upcoming_events();
+    PERFORM recommender._rebuild_twin('user_profiles_snapshot');
     INSERT INTO public.recommender_snapshot (as_of, refreshed_at)
     VALUES (recommender.as_of(), now())
     ON CONFLICT (is_the_only_row) DO UPDATE SET
@@ -20,4 +21,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.refresh_features() IS
-'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on) and user_attribute_sources_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. For the owner, recommender_worker and recommender_admin.';
+'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on), user_attribute_sources_snapshot and user_profiles_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. For the owner, recommender_worker and recommender_admin.';

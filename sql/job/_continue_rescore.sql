@@ -10,11 +10,10 @@ VOLATILE
 AS $$
 DECLARE
     v_run public.recommendation_runs;
-    v_passed_id integer := coalesce((p_progress ->> 'passed_user_id')::integer, 0);
     v_user_ids integer [];
     v_passed integer;
 BEGIN
-    IF p_progress ? 'passed_user_id' THEN
+    IF p_progress ? 'is_refreshed' THEN
         -- The model that is found to score now does so until the step is done.
         PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
     END IF;
@@ -30,10 +29,10 @@ BEGIN
             'run_id', v_run.id, 'model_version', v_run.model_version, 'lists', 0
         );
     END IF;
-    IF NOT p_progress ? 'passed_user_id' THEN
+    IF NOT p_progress ? 'is_refreshed' THEN
         -- Also where the clock is frozen, and the twins are of this moment already.
         PERFORM recommender._refresh_for_run(v_run.id);
-        RETURN p_progress || '{"passed_user_id": 0}';
+        RETURN p_progress || '{"is_refreshed": true}';
     END IF;
     IF nullif(current_setting('recommender.prepared_run', true), '')
         IS DISTINCT FROM v_run.id::text
@@ -41,28 +40,23 @@ BEGIN
         PERFORM recommender.prepare_run(v_run.id);
         RETURN p_progress;
     END IF;
-    SELECT array_agg(b.user_id) INTO v_user_ids
-    FROM (
-        SELECT l.user_id
-        FROM public.recommendation_lists AS l
-        WHERE l.user_id > v_passed_id AND l.run_id IS DISTINCT FROM v_run.id
-        ORDER BY l.user_id
-        LIMIT 200
-    ) AS b;
-    IF v_user_ids IS NULL THEN
+    v_user_ids := recommender._next_batch();
+    IF v_user_ids IS NULL AND recommender._list_batches(v_run.id) > 0 THEN
+        -- The first time; later there are only those who came meanwhile.
+        RETURN p_progress;
+    ELSIF v_user_ids IS NULL THEN
         PERFORM recommender.finish_run(v_run.id);
-        RETURN p_progress - 'passed_user_id' || '{"is_done": true}';
+        RETURN p_progress - 'is_refreshed' || '{"is_done": true}';
     END IF;
     v_passed := recommender.score_students(v_run.id, v_user_ids, true);
     IF v_passed IS NULL THEN
         RETURN p_progress;
     END IF;
     RETURN p_progress || jsonb_build_object(
-        'passed_user_id', (SELECT max(u) FROM unnest(v_user_ids) AS u),
         'lists', (p_progress ->> 'lists')::integer + v_passed
     );
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._continue_rescore(jsonb, jsonb) IS
-'One step of a rescore of all students, given the job''s payload (top_n) and what it returned before (NULL: the first step): run_id, model_version, lists passed so far, passed_user_id, and at the end is_done. Starts over when another model scores by now.';
+'One step of a rescore of all students, given the job''s payload (top_n) and what it returned before (NULL: the first step): run_id, model_version, lists passed so far, is_refreshed once the twins are built, and at the end is_done. Starts over when another model scores by now.';

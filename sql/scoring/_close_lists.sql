@@ -1,7 +1,7 @@
 -- Cuts the lists just written to their length and writes their headers.
 
 CREATE OR REPLACE FUNCTION recommender._close_lists(
-    p_run public.recommendation_runs, p_user_ids integer [], p_newer_ids integer []
+    p_run public.recommendation_runs, p_user_ids integer[], p_newer_ids integer[]
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -47,6 +47,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._close_lists(
-    public.recommendation_runs, integer [], integer []
+    public.recommendation_runs, integer[], integer[]
 ) IS
 'Writes the headers of the lists p_user_ids of a batch (item_count from scoring_ranks, 0 for those without rows), deletes the ranks beyond, and marks the lists p_newer_ids as passed.';

@@ -2,9 +2,15 @@
 --
 -- Students with the same attributes and weights, the same registrations and the same language have
 -- the same list: it is ranked and worded once. profile_id is the first student's user_id.
+--
+-- To the columns of its attributes a profile gets those of the first events by base, with weight 0:
+-- as many events as the list is long, and one more for each that may not be shown (registered) or
+-- may fall below its base (shares an attribute of negative weight). So p_top_n of them stay at or
+-- above their base, and beat every event that is not among them and shares nothing: exact for any
+-- weights.
 
 CREATE OR REPLACE FUNCTION recommender._gather_profiles(
-    p_user_ids integer [], p_as_of timestamptz
+    p_user_ids integer[], p_as_of timestamptz, p_top_n integer
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -96,7 +102,7 @@ BEGIN
 
     INSERT INTO pg_temp.scoring_profiles (
         profile_id, language, attribute_nos, weights,
-        column_nos, column_weights, registered_ids, lowered_count
+        column_nos, column_weights, registered_ids
     )
     WITH columns AS (
         SELECT
@@ -131,16 +137,24 @@ BEGIN
         s.language,
         s.attribute_nos,
         s.weights,
-        p.column_nos,
-        p.weights,
-        coalesce(s.registered_ids, '{}'),
-        coalesce(p.lowered_count, 0)
+        p.column_nos || h.column_nos,
+        p.weights || h.weights,
+        coalesce(s.registered_ids, '{}')
     FROM pg_temp.scoring_students AS s
     LEFT JOIN profiles AS p ON p.user_id = s.user_id
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(-b.part_no) AS column_nos,
+            array_agg(0::double precision) AS weights
+        FROM generate_series(1, (
+            p_top_n + coalesce(cardinality(s.registered_ids), 0) + coalesce(p.lowered_count, 0)
+            + 49
+        ) / 50) AS b (part_no)
+    ) AS h
     WHERE s.user_id = s.profile_id
     ORDER BY s.profile_id;
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._gather_profiles(integer [], timestamptz) IS
-'Fills scoring_students (one row a student of p_user_ids: profile_id, language, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and lowered_count, how many events may fall below their base).';
+COMMENT ON FUNCTION recommender._gather_profiles(integer[], timestamptz, integer) IS
+'Fills scoring_students (one row a student of p_user_ids: profile_id, language, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and with weight 0 those of the first events by base).';

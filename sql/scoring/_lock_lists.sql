@@ -1,9 +1,9 @@
 -- Locks the headers of a batch of students, in order of user_id.
 
 CREATE OR REPLACE FUNCTION recommender._lock_lists(
-    p_run public.recommendation_runs, p_user_ids integer [], p_wait boolean
+    p_run public.recommendation_runs, p_user_ids integer[], p_wait boolean
 )
-RETURNS TABLE (user_ids integer [], newer_ids integer [])
+RETURNS TABLE (user_ids integer[], newer_ids integer[])
 LANGUAGE plpgsql
 VOLATILE
 AS $$
@@ -34,6 +34,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._lock_lists(
-    public.recommendation_runs, integer [], boolean
+    public.recommendation_runs, integer[], boolean
 ) IS
 'Locks the list headers of p_user_ids the run has not passed, in order of user_id, skipping locked ones unless p_wait; newer_ids are those whose list is of a later moment by the same model. NULL arrays: none.';

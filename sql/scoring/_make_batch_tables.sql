@@ -1,4 +1,4 @@
--- Makes this session's empty temporary tables that one batch fills and its commit empties.
+-- Makes this session's temporary tables of batches: one fills them, its commit empties them.
 
 CREATE OR REPLACE FUNCTION recommender._make_batch_tables()
 RETURNS void
@@ -9,24 +9,23 @@ AS $$
 BEGIN
     DROP TABLE IF EXISTS
     pg_temp.scoring_students, pg_temp.scoring_profiles, pg_temp.scoring_ranks,
-    pg_temp.scoring_lists;
+    pg_temp.scoring_lists, pg_temp.scoring_batches;
     CREATE TEMPORARY TABLE scoring_students (
         user_id integer NOT NULL,
         profile_id integer NOT NULL,
         language text NOT NULL,
-        attribute_nos integer [],
-        weights double precision [],
-        registered_ids integer []
+        attribute_nos integer[],
+        weights double precision[],
+        registered_ids integer[]
     ) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE scoring_profiles (
         profile_id integer NOT NULL,
         language text NOT NULL,
-        attribute_nos integer [],
-        weights double precision [],
-        column_nos integer [],
-        column_weights double precision [],
-        registered_ids integer [] NOT NULL,
-        lowered_count bigint NOT NULL
+        attribute_nos integer[],
+        weights double precision[],
+        column_nos integer[],
+        column_weights double precision[],
+        registered_ids integer[] NOT NULL
     ) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE scoring_ranks (
         profile_id integer NOT NULL,
@@ -41,8 +40,12 @@ BEGIN
         score double precision NOT NULL,
         reason text
     ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE scoring_batches (
+        batch_no integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        user_ids integer[] NOT NULL
+    ) ON COMMIT PRESERVE ROWS;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._make_batch_tables() IS
-'Makes this session''s temporary tables of one batch: scoring_students and scoring_profiles (recommender._gather_profiles), scoring_ranks (recommender._rank_profiles) and scoring_lists (recommender._word_lists).';
+'Makes this session''s temporary tables of one batch: scoring_students and scoring_profiles (recommender._gather_profiles), scoring_ranks (recommender._rank_profiles) and scoring_lists (recommender._word_lists); and scoring_batches, the batches to come (recommender._list_batches).';

@@ -104,7 +104,6 @@ BEGIN
     FROM pg_temp.scoring_members AS m
     WHERE m.event_id = m.head_id
     ORDER BY base_rank;
-    CREATE UNIQUE INDEX ON pg_temp.scoring_events (base_rank) INCLUDE (event_id, base);
     ANALYZE pg_temp.scoring_events;
     RETURN v_event_count;
 END;

@@ -5,7 +5,8 @@
 -- event is read.
 --
 -- pg_temp.scoring_postings: the heads of a column with value and base, in arrays that fit into a
--- page: as fast as an index-only scan, and without a VACUUM before it.
+-- page: as fast as an index-only scan, and without a VACUUM before it. Negative columns are the
+-- heads by base, 50 at a time.
 -- pg_temp.scoring_reasons: the attributes of an event that its reason may name.
 
 CREATE OR REPLACE FUNCTION recommender._prepare_postings()
@@ -44,9 +45,9 @@ BEGIN
     DROP TABLE IF EXISTS pg_temp.scoring_postings, pg_temp.scoring_reasons;
     CREATE TEMPORARY TABLE scoring_postings (
         column_no integer NOT NULL,
-        event_ids integer [] NOT NULL,
-        event_values double precision [] NOT NULL,
-        bases double precision [] NOT NULL
+        event_ids integer[] NOT NULL,
+        event_values double precision[] NOT NULL,
+        bases double precision[] NOT NULL
     ) ON COMMIT PRESERVE ROWS;
     -- Neither compressed nor moved out of the row.
     ALTER TABLE pg_temp.scoring_postings
@@ -74,6 +75,16 @@ BEGIN
     ) AS p
     GROUP BY p.attribute_no, p.part_no
     ORDER BY p.attribute_no, p.part_no;
+    INSERT INTO pg_temp.scoring_postings (column_no, event_ids, event_values, bases)
+    SELECT
+        -- Column -1 has the first 50 by base, -2 the next, and so on.
+        -((e.base_rank + 49) / 50),
+        array_agg(e.event_id ORDER BY e.base_rank),
+        array_agg(0::double precision),
+        array_agg(e.base ORDER BY e.base_rank)
+    FROM pg_temp.scoring_events AS e
+    GROUP BY 1
+    ORDER BY 1 DESC;
     CREATE INDEX ON pg_temp.scoring_postings (column_no);
 
     CREATE TEMPORARY TABLE scoring_reasons ON COMMIT PRESERVE ROWS AS

@@ -1,10 +1,8 @@
 -- Ranks the eligible events for each profile of a batch.
 --
--- Per profile: the sums of shared attributes (postings), together with the first events by base.
--- As many of these as the list is long, and one more for each event that may not be shown
--- (registered) or may fall below its base (shares an attribute of negative weight): so top_n of them
--- stay at or above their base, and beat every event that is not among them and shares nothing.
--- Exact for any weights. Heads stand for the events of equal attributes behind them.
+-- Per profile: the sums of shared attributes, together with the first events by base, which are
+-- columns of weight 0 (recommender._gather_profiles). Heads stand for the events of equal
+-- attributes behind them.
 
 CREATE OR REPLACE FUNCTION recommender._rank_profiles(p_top_n integer)
 RETURNS void
@@ -26,7 +24,7 @@ BEGIN
         t.logit
     FROM pg_temp.scoring_profiles AS p
     CROSS JOIN LATERAL (
-        WITH shared AS (
+        WITH postings AS (
             SELECT
                 u.weight,
                 unnest(s.event_ids) AS event_id,
@@ -38,26 +36,12 @@ BEGIN
 
         heads AS (
             SELECT
-                c.event_id,
-                min(c.base) AS base,
-                sum(c.contribution) AS contribution
-            FROM (
-                SELECT
-                    s.event_id,
-                    s.base,
-                    s.weight * s.value AS contribution
-                FROM shared AS s
-                UNION ALL
-                SELECT
-                    e.event_id,
-                    e.base,
-                    0 AS contribution
-                FROM pg_temp.scoring_events AS e
-                WHERE e.base_rank <= p_top_n + cardinality(p.registered_ids) + p.lowered_count
-            ) AS c
-            GROUP BY c.event_id
-            ORDER BY
-                recommender.sort_key(min(c.base) + sum(c.contribution)) DESC, c.event_id
+                s.event_id,
+                min(s.base) AS base,
+                sum(s.weight * s.value) AS contribution
+            FROM postings AS s
+            GROUP BY s.event_id
+            ORDER BY recommender.sort_key(min(s.base) + sum(s.weight * s.value)) DESC, s.event_id
             LIMIT p_top_n + cardinality(p.registered_ids)
         ),
 

@@ -1,7 +1,7 @@
 -- Turns ranks into rows of lists: logits into scores, shared interests into reasons.
 --
--- Nested loops are off: the tables of a batch have no statistics, and a plan made for a batch of one
--- student must do for two hundred.
+-- Nested loops are off: the tables of a batch have no statistics, and a plan made for a batch of
+-- one student must do for two hundred.
 
 CREATE OR REPLACE FUNCTION recommender._word_lists()
 RETURNS void

@@ -5,7 +5,7 @@
 -- plan made while the table was empty must do when it is full.
 
 CREATE OR REPLACE FUNCTION recommender._write_lists(
-    p_user_ids integer [], p_model_version text, p_as_of timestamptz
+    p_user_ids integer[], p_model_version text, p_as_of timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -46,5 +46,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._write_lists(integer [], text, timestamptz) IS
+COMMENT ON FUNCTION recommender._write_lists(integer[], text, timestamptz) IS
 'Writes scoring_lists into user_recommendations for the students of scoring_students, who are p_user_ids and whose headers the caller has locked. Ranks beyond the end of a list stay: recommender._close_lists deletes them.';

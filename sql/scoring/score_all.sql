@@ -10,7 +10,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     v_run public.recommendation_runs;
-    v_batch record;
+    v_user_ids integer[];
     v_event_count integer;
     v_passed integer;
     v_done integer := 0;
@@ -29,11 +29,13 @@ BEGIN
     SELECT count(*) INTO v_total
     FROM public.recommendation_lists AS l WHERE l.run_id IS DISTINCT FROM v_run.id;
     LOOP
-        FOR v_batch IN SELECT b.* FROM recommender.run_batches(v_run.id) AS b LOOP
+        PERFORM recommender._list_batches(v_run.id);
+        COMMIT;
+        LOOP
+            v_user_ids := recommender._next_batch();
+            EXIT WHEN v_user_ids IS NULL;
             LOOP
-                v_passed := recommender.score_students(
-                    v_run.id, v_batch.user_ids, v_wait
-                );
+                v_passed := recommender.score_students(v_run.id, v_user_ids, v_wait);
                 COMMIT;
                 EXIT WHEN v_passed IS NOT NULL;
             END LOOP;

@@ -1,7 +1,7 @@
 -- Writes the lists of a batch of students, all or none of them.
 
 CREATE OR REPLACE FUNCTION recommender.score_students(
-    p_run_id bigint, p_user_ids integer [], p_wait boolean DEFAULT false
+    p_run_id bigint, p_user_ids integer[], p_wait boolean DEFAULT false
 )
 RETURNS integer
 LANGUAGE plpgsql
@@ -10,8 +10,8 @@ AS $$
 DECLARE
     v_run public.recommendation_runs;
     v_previous text := current_setting('recommender.as_of', true);
-    v_user_ids integer [];
-    v_newer_ids integer [];
+    v_user_ids integer[];
+    v_newer_ids integer[];
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
     SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
@@ -23,7 +23,7 @@ BEGIN
     END IF;
     PERFORM recommender._set_as_of(v_run.as_of);
     IF v_user_ids IS NOT NULL THEN
-        PERFORM recommender._gather_profiles(v_user_ids, v_run.as_of);
+        PERFORM recommender._gather_profiles(v_user_ids, v_run.as_of, v_run.top_n);
         PERFORM recommender._rank_profiles(v_run.top_n);
         PERFORM recommender._word_lists();
         PERFORM recommender._write_lists(v_user_ids, v_run.model_version, v_run.as_of);
@@ -34,5 +34,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION recommender.score_students(bigint, integer [], boolean) IS
+COMMENT ON FUNCTION recommender.score_students(bigint, integer[], boolean) IS
 'Writes the lists of those of p_user_ids that the run has not passed, in the caller''s transaction, and returns how many it passed; at most 200 keep other writers from waiting. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. NULL: the twins were being rebuilt for another moment; nothing was written, commit and call again. Raises ER031 when another model scores by now.';
