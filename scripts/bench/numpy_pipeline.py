@@ -11,7 +11,7 @@ import asyncio
 import struct
 import time
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
     Array = NDArray[Any]
 
-BLOCK = 256
+BLOCK = 128
 """Students at a time: their logits of 2,000 events stay in the second-level cache."""
-BLOCKS_AT_ONCE = 4
+BLOCKS_AT_ONCE = 8
 SORTED_DIGITS = 1e9
 """recommender.sort_key: lists are sorted by round(logit * 1e9)."""
 INTEREST, CITY = "overlap_interest_ratio", "same_city"
@@ -160,10 +160,11 @@ class Steps:
     """From the first block to the end of COPY; the three above happen meanwhile."""
     key: float = 0.0
 
-    def add(self, other: Steps) -> None:
-        """Sum up."""
+    def take_longer(self, other: Steps) -> None:
+        """Of what two did at once, keep what took longer."""
         for step in fields(self):
-            setattr(self, step.name, getattr(self, step.name) + getattr(other, step.name))
+            longer = max(getattr(self, step.name), getattr(other, step.name))
+            setattr(self, step.name, longer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,9 +276,11 @@ async def _pull(connection: Connection[Record], work: Work) -> Known:
     )
     names = [row["attribute"] for row in attributes if row["feature"] == INTEREST]
     rows = np.searchsorted(user_ids, registered[0])
-    known_rows = np.flatnonzero(user_ids[np.minimum(rows, user_ids.size - 1)] == registered[0]) if (
-        user_ids.size
-    ) else np.empty(0, dtype=np.int64)
+    known_rows = (
+        np.flatnonzero(user_ids[np.minimum(rows, user_ids.size - 1)] == registered[0])
+        if (user_ids.size)
+        else np.empty(0, dtype=np.int64)
+    )
     rows, columns = rows[known_rows], np.searchsorted(event_ids, registered[1][known_rows])
     order = np.argsort(rows, kind="stable")
     weights = _profiles(user_ids, owner, attribute, value, len(attributes))
@@ -403,17 +406,17 @@ def _texts(templates: Sequence[Record], names: Sequence[str]) -> Texts:
     )
 
 
-async def _stream(known: Known, work: Work, steps: Steps) -> AsyncIterator[bytes | memoryview]:
+async def _stream(known: Known, work: Work, steps: Steps) -> AsyncIterator[bytes]:
     """Give the rows block by block, while a thread makes those of the next."""
     yield HEADER
-    layout = _layout(work)
+    scratch = _scratch(known, work)
     students = known.user_ids.size if known.event_ids.size else 0
     begins = range(0, students, BLOCK * BLOCKS_AT_ONCE)
     upcoming: asyncio.Task[list[Array]] | None = None
 
     def make(begin: int) -> list[Array]:
         ends = range(begin, min(begin + BLOCK * BLOCKS_AT_ONCE, students), BLOCK)
-        return [_make_block(known, work, layout, first, steps) for first in ends]
+        return [_make_block(known, work, scratch, first, steps) for first in ends]
 
     for number, begin in enumerate(begins):
         if upcoming is None:
@@ -422,12 +425,34 @@ async def _stream(known: Known, work: Work, steps: Steps) -> AsyncIterator[bytes
         if number + 1 < len(begins):
             upcoming = asyncio.create_task(asyncio.to_thread(make, begins[number + 1]))
         for block in blocks:
-            yield block.data
+            # A view is as good as bytes to asyncpg, and spares a copy.
+            yield cast("bytes", block.data)
     yield TRAILER
 
 
+@dataclass(frozen=True)
+class Scratch:
+    """Room that all blocks use in turn: new memory costs as much as what is done in it."""
+
+    logits: Reals
+    keys: Reals
+    places: Reals
+    """By column: its place from the end."""
+    rows: Array
+    """What is the same in all blocks stands in them already."""
+
+
+def _scratch(known: Known, work: Work) -> Scratch:
+    events = known.event_ids.size
+    return Scratch(
+        logits=np.empty((BLOCK, events)),
+        keys=np.empty((BLOCK, events)),
+        places=np.arange(events - 1, -1, -1.0),
+        rows=_layout(work),
+    )
+
+
 def _layout(work: Work) -> Array:
-    """Prepare the rows of a block: what is the same in all blocks stands in them already."""
     model = work.model.encode()
     parts = [
         ("fields", ">i2"), ("user:length", ">i4"), ("user", ">i4"), ("rank:length", ">i4"),
@@ -449,12 +474,12 @@ def _layout(work: Work) -> Array:
     return rows
 
 
-def _make_block(known: Known, work: Work, layout: Array, first: int, steps: Steps) -> Array:
+def _make_block(known: Known, work: Work, scratch: Scratch, first: int, steps: Steps) -> Array:
     """Make the rows of some students, as COPY wants them."""
     started = time.perf_counter()
     last = min(first + BLOCK, known.user_ids.size)
     weights = known.weights[first:last]
-    columns, logits, is_there = _best(known, weights, first, last, work.top_n)
+    columns, logits, is_there = _best(known, weights, scratch, first, work.top_n)
     scored = time.perf_counter()
     steps.product += scored - started
     pieces = None
@@ -463,7 +488,7 @@ def _make_block(known: Known, work: Work, layout: Array, first: int, steps: Step
         steps.reasons += time.perf_counter() - scored
         scored = time.perf_counter()
     size, width = columns.shape
-    rows = layout.reshape(BLOCK, work.top_n)[:size, :width]
+    rows = scratch.rows.reshape(BLOCK, work.top_n)[:size, :width]
     rows["user"] = known.user_ids[first:last, None]
     rows["event"] = known.event_ids[columns]
     rows["score"] = _sigmoid(logits)
@@ -481,47 +506,74 @@ def _make_block(known: Known, work: Work, layout: Array, first: int, steps: Step
 
 
 def _best(
-    known: Known, weights: Any, first: int, last: int, top_n: int
+    known: Known, weights: Any, scratch: Scratch, first: int, top_n: int
 ) -> tuple[Ints, Reals, NDArray[np.bool_]]:
     """Give the columns of the best events, best first, their logits, and which are there."""
-    events = known.event_ids.size
-    shared = weights @ known.contributions
-    logits = np.empty((last - first, events))
-    logits[:] = known.base
-    at = np.repeat(np.arange(0, logits.size, events), np.diff(shared.indptr)) + shared.indices
-    logits.ravel()[at] += shared.data
-    begin, end = np.searchsorted(known.registered[0], (first, last))
-    registered = known.registered[0][begin:end] - first, known.registered[1][begin:end]
+    size, events = weights.shape[0], known.event_ids.size
     width = min(top_n, events)
-    keys = np.rint(logits)
+    shared = weights @ known.contributions
+    logits, keys = scratch.logits[:size], scratch.keys[:size]
+    logits[:] = known.base
+    at = np.repeat(np.arange(0, logits.size, events), np.diff(shared.indptr))
+    at += shared.indices
+    logits.ravel()[at] += shared.data
+    np.rint(logits, out=keys)
+    begin, end = np.searchsorted(known.registered[0], (first, first + size))
+    registered = known.registered[0][begin:end] - first, known.registered[1][begin:end]
     if known.is_small:
         # Ties go to the smaller event: its place from the end is the last digits of the key.
         digits = 1 << events.bit_length()
         keys *= digits
-        keys += np.arange(events - 1, -1, -1.0)
+        keys += scratch.places
         keys[registered] = -np.inf
-        keys.partition(events - width, axis=1)
-        best = keys[:, events - width :]
-        best.sort(axis=1)
-        best = best[:, ::-1]
+        best = _largest(keys, width)
         is_there = best > -np.inf
-        numbers = np.where(is_there, best, 0).astype(np.int64)
-        columns = np.minimum(events - 1 - (numbers & (digits - 1)), events - 1).clip(0)
+        if not is_there.all():
+            best[~is_there] = 0
+        columns = best.astype(np.int64)
+        columns &= digits - 1
+        np.subtract(events - 1, columns, out=columns)
+        columns[~is_there] = 0
     else:
         keys[registered] = -np.inf
         columns = np.argsort(-keys, axis=1, kind="stable")[:, :width]
         is_there = np.take_along_axis(keys, columns, axis=1) > -np.inf
-    return columns, np.take_along_axis(logits, columns, axis=1) / SORTED_DIGITS, is_there
+    at = columns + np.arange(0, logits.size, events)[:, None]
+    return columns, logits.ravel().take(at) / SORTED_DIGITS, is_there
+
+
+def _largest(keys: Reals, width: int) -> Reals:
+    """Give the largest of each row, in order.
+
+    Of the largest of groups the width-th is a bound that at least so many reach, and few more do:
+    that is three times as fast as a partition of all.
+    """
+    size, events = keys.shape
+    groups = 1 << (2 * width).bit_length()
+    if events < 4 * groups:
+        best = np.partition(keys, events - width, axis=1)[:, events - width :]
+        best.sort(axis=1)
+        return best[:, ::-1].copy()
+    depth = events // groups
+    tops = keys[:, : depth * groups].reshape(size, depth, groups).max(axis=1)
+    tops.sort(axis=1)
+    at = np.flatnonzero(keys >= tops[:, groups - width, None])
+    row = at // events
+    counts = np.bincount(row, minlength=size)
+    turn = np.arange(at.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    found = np.full((size, counts.max()), -np.inf)
+    found[row, turn] = keys.ravel()[at]
+    found.sort(axis=1)
+    return found[:, : -width - 1 : -1].copy()
 
 
 def _sigmoid(logits: Reals) -> Reals:
     tail = np.exp(-np.minimum(np.abs(logits), 700))
-    return np.where(logits >= 0, 1, tail) / (1 + tail)
+    scores: Reals = np.where(logits >= 0, 1, tail) / (1 + tail)
+    return scores
 
 
-def _reason_pieces(
-    known: Known, texts: Texts, weights: Any, language: Ints, columns: Ints
-) -> Ints:
+def _reason_pieces(known: Known, texts: Texts, weights: Any, language: Ints, columns: Ints) -> Ints:
     """Say of which pieces the reason of each row consists."""
     students = columns.shape[0]
     row = np.repeat(np.arange(students), np.diff(weights.indptr))
