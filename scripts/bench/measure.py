@@ -214,7 +214,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help="make the database for this run on that server, and drop it afterwards (default: a"
         " server of its own in a temporary directory; DATABASE_URL is not looked at)",
     )
-    add("--json", type=_new_file, metavar="FILE", help="also write all figures to this file")
+    add("--json", type=new_file, metavar="FILE", help="also write all figures to this file")
 
 
 def _address(text: str) -> str:
@@ -225,7 +225,7 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _new_file(text: str) -> Path:
+def new_file(text: str) -> Path:
     """Take the name of a file to write from the command line."""
     path = Path(text)
     if path.is_dir() or not path.absolute().parent.is_dir():
