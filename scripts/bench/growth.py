@@ -151,7 +151,12 @@ def _sizes(options: argparse.Namespace) -> list[Size]:
 
 def _contenders(world: World, size: Size, options: argparse.Namespace) -> dict[str, Contender]:
     return {
-        "ours": Contender(f"{size}: ours", lambda: world.write_ours(options.jobs), options.rounds),
+        "ours": Contender(
+            f"{size}: ours",
+            lambda: world.write_ours(options.jobs),
+            options.rounds,
+            world.clean_lists,
+        ),
         "numpy": Contender(
             f"{size}: numpy, one process",
             lambda: world.write_by_numpy("numpy", has_reasons=True),
@@ -305,7 +310,13 @@ def _draw(points: list[Point], options: argparse.Namespace) -> None:
         markerfacecolor="white",
         label=f"ours, {options.repeat_share:.0%} of 100 profiles",
     )
-    left.legend(frameon=False, fontsize=8)
+    figure.legend(
+        *left.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize=8,
+    )
     figure.savefig(options.picture, format="svg", metadata={"Date": None})
 
 

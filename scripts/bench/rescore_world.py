@@ -52,6 +52,10 @@ STUDENTS = """
 STALE = """
     SELECT count(*) FROM public.user_recommendations AS r WHERE r.model_version = $1
 """
+LISTS = ("public.user_recommendations", "public.recommendation_lists")
+NO_AUTOVACUUM = "ALTER TABLE {table} SET (autovacuum_enabled = false)"
+"""It would clean up after ours in the turn of whoever comes next."""
+VACUUM_LISTS = f"VACUUM (ANALYZE) {', '.join(LISTS)}"
 FLOOR = """
     CREATE TABLE bench.floor WITH (fillfactor = 50) AS
     SELECT
@@ -154,6 +158,10 @@ class World:
         self.refreshing.append(refreshing)
         return seconds
 
+    async def clean_lists(self) -> None:
+        """Vacuum what rescoring left behind, for autovacuum is kept off."""
+        await self.connection.execute(VACUUM_LISTS)
+
     async def check_stale(self) -> None:
         """Refuse to time a rescore that finds its own rows there."""
         if count := await self.connection.fetchval(STALE, self.model):
@@ -167,6 +175,7 @@ class World:
         self.refreshing.pop()
         await self.activate(number)
         await self.check_stale()
+        await self.clean_lists()
 
     def numpy_work(self, table: str, *, has_reasons: bool) -> Work:
         """Say what the numpy pipeline has to write."""
@@ -271,6 +280,8 @@ async def _finish(url: str, connection: Connection[Record], as_of: datetime) -> 
             weights,
         )
     await connection.execute("CREATE SCHEMA bench")
+    for table in LISTS:
+        await connection.execute(NO_AUTOVACUUM.format(table=table))
     row = await connection.fetchrow(STUDENTS)
     assert row is not None
     if not row["students"]:
