@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench clean
+.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench bench-full clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -86,13 +86,32 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
-	@$(BIN)/python scripts/bench/rescore.py
+$(VENV)/.bench-installed: $(VENV)/.installed
+	@echo "adding what the benchmarks need to $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench-installed ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
+	@$(BIN)/python scripts/bench/rescore.py --students 2000 --events 1000 --definition-students 300
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
 	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2
 	@$(BIN)/python scripts/bench/click_to_list.py
 	@$(BIN)/python scripts/bench/desk.py --students 10000
+
+bench-full: $(VENV)/.bench-installed ## Measure the rescore at its standard size, its growth, and DATASET_DIR if set
+	@mkdir -p .data/bench
+	@status=0; \
+	$(BIN)/python scripts/bench/rescore.py --students 20000 --events 2000 --rounds 5 \
+	  --json .data/bench/rescore.json || status=1; \
+	$(BIN)/python scripts/bench/growth.py --json .data/bench/growth.json \
+	  --picture .data/bench/growth.svg || status=1; \
+	if [ -n "$${DATASET_DIR:-}" ]; then \
+	  $(BIN)/python scripts/bench/rescore.py --dataset "$$DATASET_DIR" --rounds 5 \
+	    --json .data/bench/rescore_dataset.json || status=1; \
+	fi; \
+	echo "figures and the picture of growth are in .data/bench/"; \
+	exit $$status
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi

@@ -43,7 +43,9 @@ class Bound:
         wanted = [] if self.required is None else [f"must be {direction} {self.required:g}"]
         wanted += [] if self.aim is None else [f"aim {self.aim:g}"]
         rounds = f"; {min(self.rounds):.2f} - {max(self.rounds):.2f}" if self.rounds else ""
-        return f"{self.what}: {value} ({', '.join(wanted)}{rounds})"
+        if not wanted and not rounds:
+            return f"{self.what}: {value}"
+        return f"{self.what}: {value} ({', '.join(wanted) or 'no bound'}{rounds})"
 
     def facts(self) -> dict[str, Any]:
         """Give what a JSON report says of it."""

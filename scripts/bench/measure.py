@@ -53,8 +53,8 @@ class Contender:
     """One way to do the work, and how long each of its turns took."""
 
     name: str
-    work: Callable[[], Awaitable[None]]
-    """Does the work once; only this is timed."""
+    work: Callable[[], Awaitable[float | None]]
+    """Does the work once; only this is timed. With a clock of its own it gives the seconds."""
     rounds: int
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs before each turn, outside the clock."""
@@ -84,20 +84,35 @@ def say(message: str) -> None:
     console.print(f"{now:%H:%M:%S} {message}", markup=False, soft_wrap=True)
 
 
-async def take_turns(contenders: list[Contender]) -> None:
-    """Time the contenders in turn, round by round, so that a slow minute strikes them all."""
+async def take_turns(
+    contenders: list[Contender],
+    *,
+    before_round: Callable[[int], Awaitable[None]] | None = None,
+    after_round: Callable[[int], Awaitable[None]] | None = None,
+) -> None:
+    """Time the contenders in turn, round by round, so that a slow minute strikes them all.
+
+    What comes before and after a round, which is given its number from 0, is outside the clock.
+    """
     for number in range(max(contender.rounds for contender in contenders)):
+        if before_round:
+            await before_round(number)
         for contender in contenders:
             if number >= contender.rounds:
                 continue
             turn = f"round {number + 1} of {contender.rounds}: {contender.name}"
             if contender.prepare:
-                await contender.prepare()
+                with console.status(f"preparing {turn}"):
+                    await contender.prepare()
             with console.status(turn):
                 started = time.perf_counter()
-                await contender.work()
-                contender.seconds.append(time.perf_counter() - started)
+                seconds = await contender.work()
+                if seconds is None:
+                    seconds = time.perf_counter() - started
+                contender.seconds.append(seconds)
             say(f"{turn}: {contender.seconds[-1]:.2f} s")
+        if after_round:
+            await after_round(number)
 
 
 @asynccontextmanager
@@ -107,7 +122,7 @@ async def throw_away_database(given_url: str | None, **server_settings: str) -> 
     The settings are for a server of its own only.
     """
     if given_url:
-        async with _database_on(given_url) as url:
+        async with database_on(given_url) as url:
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="eventrank-bench-") as directory:
@@ -124,7 +139,8 @@ async def throw_away_database(given_url: str | None, **server_settings: str) -> 
 
 
 @asynccontextmanager
-async def _database_on(server_url: str) -> AsyncIterator[str]:
+async def database_on(server_url: str) -> AsyncIterator[str]:
+    """Give one more empty database on a server, and drop it afterwards."""
     name = f"{DATABASE}_{os.getpid()}_{secrets.token_hex(3)}"
     connection = await connect(server_url)
     try:
@@ -198,7 +214,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help="make the database for this run on that server, and drop it afterwards (default: a"
         " server of its own in a temporary directory; DATABASE_URL is not looked at)",
     )
-    add("--json", type=_new_file, metavar="FILE", help="also write all figures to this file")
+    add("--json", type=new_file, metavar="FILE", help="also write all figures to this file")
 
 
 def _address(text: str) -> str:
@@ -209,7 +225,7 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _new_file(text: str) -> Path:
+def new_file(text: str) -> Path:
     """Take the name of a file to write from the command line."""
     path = Path(text)
     if path.is_dir() or not path.absolute().parent.is_dir():
