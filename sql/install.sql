@@ -106,7 +106,7 @@
 \ir scoring/_lock_lists.sql
 \ir scoring/_gather_profiles.sql
 \ir scoring/_rank_profiles.sql
-\ir scoring/_word_lists.sql
+\ir scoring/_word_shared.sql
 \ir scoring/_write_lists.sql
 \ir scoring/_close_lists.sql
 \ir scoring/score_students.sql

@@ -489,7 +489,6 @@ FROM (
         ARRAY['public.guardrail_evaluations', 'boolean', 'boolean', 'integer'],
         'sql/guardrail/_word_guardrail.sql'
     ),
-    ('function', '_word_lists', ARRAY[]::text[], 'sql/scoring/_word_lists.sql'),
     ('function', '_word_rate', ARRAY['bigint', 'bigint'], 'sql/guardrail/_word_rate.sql'),
     (
         'function',
@@ -503,6 +502,7 @@ FROM (
         ],
         'sql/serving/_word_reasons.sql'
     ),
+    ('function', '_word_shared', ARRAY[]::text[], 'sql/scoring/_word_shared.sql'),
     (
         'function',
         '_write_lists',
@@ -960,4 +960,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8a3471e55e81f405257296bd1e60aa48a3b61af4ff5fd8c52348e4169841bf0b';
+5e4cfc3fc8908bcb7dbb32bc888c35752a1d140f89cfcd65a8013582e091129c';

@@ -27,9 +27,9 @@ BEGIN
     DELETE FROM pg_temp.scoring_students;
     DELETE FROM pg_temp.scoring_profiles;
     DELETE FROM pg_temp.scoring_ranks;
-    DELETE FROM pg_temp.scoring_lists;
+    DELETE FROM pg_temp.scoring_words;
     INSERT INTO pg_temp.scoring_students (
-        user_id, profile_id, language, attribute_nos, weights, registered_ids
+        user_id, profile_id, language, generic_reason, attribute_nos, weights, registered_ids
     )
     WITH attributes AS (
         SELECT
@@ -81,8 +81,13 @@ BEGIN
     chosen_languages AS (
         SELECT
             l.language,
-            recommender.choose_language(l.language) AS chosen
+            c.chosen,
+            (recommender.templates_for(c.chosen)).generic AS generic_reason
         FROM languages AS l
+        CROSS JOIN LATERAL (
+            SELECT recommender.choose_language(l.language) AS chosen
+            OFFSET 0
+        ) AS c
         WHERE l.place = 1
     )
 
@@ -92,6 +97,7 @@ BEGIN
             PARTITION BY c.chosen, p.attribute_nos, p.weights, r.event_ids
         ) AS profile_id,
         c.chosen,
+        c.generic_reason,
         p.attribute_nos,
         p.weights,
         r.event_ids

@@ -9,11 +9,12 @@ AS $$
 BEGIN
     DROP TABLE IF EXISTS
     pg_temp.scoring_students, pg_temp.scoring_profiles, pg_temp.scoring_ranks,
-    pg_temp.scoring_lists, pg_temp.scoring_batches;
+    pg_temp.scoring_words, pg_temp.scoring_batches;
     CREATE TEMPORARY TABLE scoring_students (
         user_id integer NOT NULL,
         profile_id integer NOT NULL,
         language text NOT NULL,
+        generic_reason text,
         attribute_nos integer[],
         weights double precision[],
         registered_ids integer[]
@@ -31,13 +32,11 @@ BEGIN
         profile_id integer NOT NULL,
         rank integer NOT NULL,
         event_id integer NOT NULL,
-        logit double precision NOT NULL
+        score double precision NOT NULL
     ) ON COMMIT DELETE ROWS;
-    CREATE TEMPORARY TABLE scoring_lists (
+    CREATE TEMPORARY TABLE scoring_words (
         profile_id integer NOT NULL,
         rank integer NOT NULL,
-        event_id integer NOT NULL,
-        score double precision NOT NULL,
         reason text
     ) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE scoring_batches (
@@ -48,4 +47,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._make_batch_tables() IS
-'Makes this session''s temporary tables of one batch: scoring_students and scoring_profiles (recommender._gather_profiles), scoring_ranks (recommender._rank_profiles) and scoring_lists (recommender._word_lists); and scoring_batches, the batches to come (recommender._list_batches).';
+'Makes this session''s temporary tables of one batch: scoring_students and scoring_profiles (recommender._gather_profiles), scoring_ranks (recommender._rank_profiles) and scoring_words (recommender._word_shared); and scoring_batches, the batches to come (recommender._list_batches).';

@@ -16,12 +16,12 @@ DECLARE
         SELECT FROM pg_temp.scoring_members AS m WHERE m.event_id <> m.head_id
     );
 BEGIN
-    INSERT INTO pg_temp.scoring_ranks (profile_id, rank, event_id, logit)
+    INSERT INTO pg_temp.scoring_ranks (profile_id, rank, event_id, score)
     SELECT
         p.profile_id,
         t.rank,
         t.event_id,
-        t.logit
+        recommender.sigmoid(t.logit)
     FROM pg_temp.scoring_profiles AS p
     CROSS JOIN LATERAL (
         WITH postings AS (
@@ -75,4 +75,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._rank_profiles(integer) IS
-'Fills scoring_ranks: the first p_top_n events of each profile of scoring_profiles, by recommender.sort_key(logit) descending, then event_id; without the events registered for.';
+'Fills scoring_ranks: the first p_top_n events of each profile of scoring_profiles, score = sigmoid(logit), by recommender.sort_key(logit) descending, then event_id; without the events registered for.';

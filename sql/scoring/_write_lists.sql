@@ -19,32 +19,37 @@ DECLARE
     v_row_count integer := (
         SELECT count(*)
         FROM pg_temp.scoring_students AS s
-        INNER JOIN pg_temp.scoring_lists AS l ON l.profile_id = s.profile_id
+        INNER JOIN pg_temp.scoring_ranks AS k ON k.profile_id = s.profile_id
     );
 BEGIN
     UPDATE public.user_recommendations AS r SET
-        event_id = l.event_id,
-        score = l.score,
+        event_id = k.event_id,
+        score = k.score,
         model_version = p_model_version,
         generated_at = p_as_of,
-        reason = l.reason
+        reason = coalesce(w.reason, s.generic_reason)
     FROM pg_temp.scoring_students AS s
-    INNER JOIN pg_temp.scoring_lists AS l ON l.profile_id = s.profile_id
-    WHERE r.user_id = ANY (p_user_ids) AND r.user_id = s.user_id AND r.rank = l.rank;
+    INNER JOIN pg_temp.scoring_ranks AS k ON k.profile_id = s.profile_id
+    LEFT JOIN pg_temp.scoring_words AS w
+        ON w.profile_id = k.profile_id AND w.rank = k.rank
+    WHERE r.user_id = ANY (p_user_ids) AND r.user_id = s.user_id AND r.rank = k.rank;
     GET DIAGNOSTICS v_updated = ROW_COUNT;
     IF v_updated < v_row_count THEN
         INSERT INTO public.user_recommendations (
             user_id, rank, event_id, score, model_version, generated_at, reason
         )
         SELECT
-            s.user_id, l.rank, l.event_id, l.score, p_model_version, p_as_of, l.reason
+            s.user_id, k.rank, k.event_id, k.score, p_model_version, p_as_of,
+            coalesce(w.reason, s.generic_reason)
         FROM pg_temp.scoring_students AS s
-        INNER JOIN pg_temp.scoring_lists AS l ON l.profile_id = s.profile_id
-        ORDER BY s.user_id, l.rank
+        INNER JOIN pg_temp.scoring_ranks AS k ON k.profile_id = s.profile_id
+        LEFT JOIN pg_temp.scoring_words AS w
+            ON w.profile_id = k.profile_id AND w.rank = k.rank
+        ORDER BY s.user_id, k.rank
         ON CONFLICT (user_id, rank) DO NOTHING;
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._write_lists(integer[], text, timestamptz) IS
-'Writes scoring_lists into user_recommendations for the students of scoring_students, who are p_user_ids and whose headers the caller has locked. Ranks beyond the end of a list stay: recommender._close_lists deletes them.';
+'Writes scoring_ranks with the reasons of scoring_words into user_recommendations for the students of scoring_students, who are p_user_ids and whose headers the caller has locked. Ranks beyond the end of a list stay: recommender._close_lists deletes them.';

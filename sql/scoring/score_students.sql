@@ -13,6 +13,8 @@ DECLARE
     v_user_ids integer[];
     v_newer_ids integer[];
 BEGIN
+    -- Lists can be made again: a crash may cost the last batches, which the run then has to do.
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
     SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
     PERFORM recommender._check_run_model(v_run);
@@ -25,7 +27,7 @@ BEGIN
     IF v_user_ids IS NOT NULL THEN
         PERFORM recommender._gather_profiles(v_user_ids, v_run.as_of, v_run.top_n);
         PERFORM recommender._rank_profiles(v_run.top_n);
-        PERFORM recommender._word_lists();
+        PERFORM recommender._word_shared();
         PERFORM recommender._write_lists(v_user_ids, v_run.model_version, v_run.as_of);
     END IF;
     PERFORM recommender._close_lists(v_run, v_user_ids, v_newer_ids);

@@ -1,9 +1,9 @@
--- Turns ranks into rows of lists: logits into scores, shared interests into reasons.
+-- Words the reasons of a batch that are not the generic one.
 --
 -- Nested loops are off: the tables of a batch have no statistics, and a plan made for a batch of
 -- one student must do for two hundred.
 
-CREATE OR REPLACE FUNCTION recommender._word_lists()
+CREATE OR REPLACE FUNCTION recommender._word_shared()
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -12,7 +12,7 @@ SET enable_nestloop = 'off'
 SET jit = 'off'
 AS $$
 BEGIN
-    INSERT INTO pg_temp.scoring_lists (profile_id, rank, event_id, score, reason)
+    INSERT INTO pg_temp.scoring_words (profile_id, rank, reason)
     WITH named AS MATERIALIZED (
         SELECT
             p.profile_id,
@@ -68,17 +68,14 @@ BEGIN
     )
 
     SELECT
-        k.profile_id,
-        k.rank,
-        k.event_id,
-        recommender.sigmoid(k.logit),
+        w.profile_id,
+        w.rank,
         recommender.reason_text(t.templates, w.interests, w.is_near)
-    FROM pg_temp.scoring_ranks AS k
-    INNER JOIN pg_temp.scoring_profiles AS p ON p.profile_id = k.profile_id
-    INNER JOIN templates AS t ON t.language = p.language
-    LEFT JOIN reasons AS w ON w.profile_id = k.profile_id AND w.rank = k.rank;
+    FROM reasons AS w
+    INNER JOIN pg_temp.scoring_profiles AS p ON p.profile_id = w.profile_id
+    INNER JOIN templates AS t ON t.language = p.language;
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._word_lists() IS
-'Fills scoring_lists from scoring_ranks: score = sigmoid(logit), reason as recommender.reason_text says it in the language of the profile.';
+COMMENT ON FUNCTION recommender._word_shared() IS
+'Fills scoring_words: one row for each rank of scoring_ranks whose event shares an interest or the city with the profile, with the reason as recommender.reason_text says it in the profile''s language.';
