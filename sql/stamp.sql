@@ -906,11 +906,13 @@ FROM (
     ('view', 'status', NULL::text[], 'sql/admin/status.sql'),
     ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
     ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
+    ('view', 'upcoming_attributes', NULL::text[], 'sql/feature/upcoming_attributes.sql'),
     ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
     ('view', 'user_attributes', NULL::text[], 'sql/feature/user_attributes.sql'),
     ('view', 'user_attributes_snapshot', NULL::text[], 'sql/feature/user_attributes_snapshot.sql'),
     ('view', 'user_event_features', NULL::text[], 'sql/feature/user_event_features.sql'),
-    ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql')
+    ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql'),
+    ('view', 'user_text_sources', NULL::text[], 'sql/feature/user_text_sources.sql')
 ) AS o (kind, name, arguments, file);
 
 COMMENT ON VIEW recommender.installed_objects IS
@@ -922,12 +924,12 @@ Definition sha256:64946383a8931a8742670298074461b129620ae87c9b435d046f083ef55375
 
 COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
-Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
+Definition sha256:e27ade4546fb9d8c87724163d25c1aeddcf7a8d5137498d93e3e623e34746c43';
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
-Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a10';
+Definition sha256:2e705b27143e9a1504f7d2f41123aa302359bb16dbe400cfb99975349e04baee';
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ceba1a9e0f55c9497e127e8529cc7d4dcd58e0a7bd8c07c90386080e0d7c1ac9';
+b0407d2c75f7e523c4b8ca3fc6258efdfdc9419aafc37784f000bc52858ca5f5';
