@@ -932,4 +932,4 @@ Definition sha256:2e705b27143e9a1504f7d2f41123aa302359bb16dbe400cfb99975349e04ba
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b0407d2c75f7e523c4b8ca3fc6258efdfdc9419aafc37784f000bc52858ca5f5';
+ee517dfa906edc002f6652c008f49818a08b86acfbc44c7ecf7a8947030c0d8a';

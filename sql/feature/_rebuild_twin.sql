@@ -2,8 +2,6 @@
 --
 -- work_mem: half a million rows are sorted by whoever holds the one lock there is for it, and what
 -- fits into memory is not written out and read back.
--- enable_mergejoin: the students' rows are in order before texts are joined to them; a merge join
--- would sort all of them by another number first.
 -- REFRESH … CONCURRENTLY sorts whole rows twice, also when all of them are as they were: a
 -- comparison by the key costs less than a tenth of that.
 
@@ -14,7 +12,6 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET work_mem = '128MB'
-SET enable_mergejoin = 'off'
 AS $$
 BEGIN
     CASE p_twin
