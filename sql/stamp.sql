@@ -924,7 +924,7 @@ Definition sha256:64946383a8931a8742670298074461b129620ae87c9b435d046f083ef55375
 
 COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
-Definition sha256:e27ade4546fb9d8c87724163d25c1aeddcf7a8d5137498d93e3e623e34746c43';
+Definition sha256:d8278f2dd3d4013fe2eb0a4a9ac82a5dcbc2cdde8b60d4ea9ec9d11cb0a69050';
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
@@ -932,4 +932,4 @@ Definition sha256:2e705b27143e9a1504f7d2f41123aa302359bb16dbe400cfb99975349e04ba
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ee517dfa906edc002f6652c008f49818a08b86acfbc44c7ecf7a8947030c0d8a';
+e861d5f7bd1e436099dce153406f0ddccb3c8926257b5cc750a3a0ff19f6afb4';

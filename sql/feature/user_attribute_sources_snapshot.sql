@@ -2,12 +2,12 @@
 -- implicit score and when it was last seen; decay is computed when it is read.
 --
 -- It says what the view says, in a shape for everybody at once: tags and the attributes of events
--- are normalised once each and numbered, and what repeats is dropped before there are texts. Student
+-- are normalised once each and numbered, and repeats are dropped before there are texts. Student
 -- and number are one bigint, since PostgreSQL sorts a single number several times as fast as two
 -- columns; DISTINCT ON always sorts, whatever the planner thinks of the number of students.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS recommender.user_attribute_sources_snapshot AS
-WITH tags AS MATERIALIZED (
+WITH known_tags AS MATERIALIZED (
     SELECT
         t.tag_id,
         t.tag,
@@ -40,7 +40,7 @@ FROM (
             i.user_id,
             t.source_no
         FROM recommender.source_interest_tags AS i
-        INNER JOIN tags AS t ON t.tag_id = i.tag_id
+        INNER JOIN known_tags AS t ON t.tag_id = i.tag_id
         UNION ALL
         SELECT
             h.user_id,
@@ -62,7 +62,7 @@ INNER JOIN (
             'overlap_interest_ratio' AS feature,
             t.tag AS attribute,
             'interest' AS source
-        FROM tags AS t
+        FROM known_tags AS t
         UNION ALL
         SELECT
             d.source_no,
@@ -83,7 +83,7 @@ UNION ALL
         i.score,
         i.last_seen_at
     FROM recommender.source_implicit_tags AS i
-    INNER JOIN tags AS t ON t.tag_id = i.tag_id
+    INNER JOIN known_tags AS t ON t.tag_id = i.tag_id
     ORDER BY i.user_id
 )
 UNION ALL

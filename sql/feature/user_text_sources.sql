@@ -42,4 +42,4 @@ SELECT
 FROM recommender.source_implicit_categories AS c;
 
 COMMENT ON VIEW recommender.user_text_sources IS
-'One row is one reason why a user has an attribute that is neither a tag nor of an event in the history: home city, implicit cities, categories looked for, implicit categories; columns as in user_attribute_sources.';
+'One row is one reason why a user has an attribute that is neither a tag nor of an event in the history: home city, implicit cities, categories looked for, implicit categories. source is profile, search, implicit_home (each weighs 1) or implicit (score and last_seen_at say how much; NULL otherwise). Rows may repeat.';
