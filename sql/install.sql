@@ -39,6 +39,7 @@
 \ir feature/eligible_events.sql
 \ir feature/user_home_cities.sql
 \ir feature/history.sql
+\ir feature/user_text_sources.sql
 \ir feature/user_attribute_sources.sql
 \ir feature/attribute_weight.sql
 \ir feature/user_attributes.sql
@@ -46,6 +47,7 @@
 \ir feature/event_attributes_snapshot.sql
 \ir feature/user_attribute_sources_snapshot.sql
 \ir feature/user_attributes_snapshot.sql
+\ir feature/upcoming_attributes.sql
 \ir feature/upcoming_attributes_snapshot.sql
 \ir feature/_profile_hashes.sql
 \ir feature/user_profiles_snapshot.sql

@@ -932,11 +932,13 @@ FROM (
     ('view', 'status', NULL::text[], 'sql/admin/status.sql'),
     ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
     ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
+    ('view', 'upcoming_attributes', NULL::text[], 'sql/feature/upcoming_attributes.sql'),
     ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
     ('view', 'user_attributes', NULL::text[], 'sql/feature/user_attributes.sql'),
     ('view', 'user_attributes_snapshot', NULL::text[], 'sql/feature/user_attributes_snapshot.sql'),
     ('view', 'user_event_features', NULL::text[], 'sql/feature/user_event_features.sql'),
-    ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql')
+    ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql'),
+    ('view', 'user_text_sources', NULL::text[], 'sql/feature/user_text_sources.sql')
 ) AS o (kind, name, arguments, file);
 
 COMMENT ON VIEW recommender.installed_objects IS
@@ -948,11 +950,11 @@ Definition sha256:64946383a8931a8742670298074461b129620ae87c9b435d046f083ef55375
 
 COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
-Definition sha256:2956020729d8babc3962484e03087d0dd6e87de040c4f4e311b72a665aa1807b';
+Definition sha256:d8278f2dd3d4013fe2eb0a4a9ac82a5dcbc2cdde8b60d4ea9ec9d11cb0a69050';
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
-Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a10';
+Definition sha256:2e705b27143e9a1504f7d2f41123aa302359bb16dbe400cfb99975349e04baee';
 
 COMMENT ON MATERIALIZED VIEW recommender.user_profiles_snapshot IS
 'One row is one user with attributes, registrations or the role of a student. fingerprint: a hash of attributes, registrations and language, equal as long as none changes; likeness: the same of what upcoming events have, equal for students whose lists are equal. As of recommender.snapshot_moment; refreshed by recommender.refresh_features().
@@ -960,4 +962,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-5e4cfc3fc8908bcb7dbb32bc888c35752a1d140f89cfcd65a8013582e091129c';
+db903646edab8f93a9456d859acc92a5c4867abf3c01b548e1d512ad06d171da';

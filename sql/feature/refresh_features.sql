@@ -21,4 +21,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.refresh_features() IS
-'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on), user_attribute_sources_snapshot and user_profiles_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. For the owner, recommender_worker and recommender_admin.';
+'Rebuilds event_attributes_snapshot and upcoming_attributes_snapshot (readers go on; left alone if nothing changed), user_attribute_sources_snapshot and user_profiles_snapshot for recommender.as_of() and notes that moment in snapshot_moment, in the caller''s transaction; calls at the same time take turns. Returns the moment. For the owner, recommender_worker and recommender_admin.';

@@ -46,41 +46,13 @@ CROSS JOIN LATERAL (
 WHERE a.attribute IS NOT NULL
 UNION ALL
 SELECT
-    c.user_id,
-    'same_city'::text AS feature,
-    c.city AS attribute,
-    c.source,
-    NULL::double precision AS score,
-    NULL::timestamptz AS last_seen_at
-FROM recommender.user_home_cities AS c
-UNION ALL
-SELECT
-    c.user_id,
-    'same_city'::text AS feature,
-    c.city AS attribute,
-    'implicit'::text AS source,
-    c.score,
-    c.last_seen_at
-FROM recommender.source_implicit_cities AS c
-UNION ALL
-SELECT
-    i.user_id,
-    'category_match'::text AS feature,
-    i.category AS attribute,
-    'search'::text AS source,
-    NULL::double precision AS score,
-    NULL::timestamptz AS last_seen_at
-FROM recommender.source_intents AS i
-WHERE i.category IS NOT NULL
-UNION ALL
-SELECT
-    c.user_id,
-    'category_match'::text AS feature,
-    c.category AS attribute,
-    'implicit'::text AS source,
-    c.score,
-    c.last_seen_at
-FROM recommender.source_implicit_categories AS c;
+    x.user_id,
+    x.feature,
+    x.attribute,
+    x.source,
+    x.score,
+    x.last_seen_at
+FROM recommender.user_text_sources AS x;
 
 COMMENT ON VIEW recommender.user_attribute_sources IS
 'One row is one reason why a user has an attribute: source is interest, history, profile, search, implicit_home (each weighs 1) or implicit (score and last_seen_at say how much; NULL otherwise). Rows may repeat; attribute is never NULL.';

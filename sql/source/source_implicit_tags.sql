@@ -5,9 +5,10 @@ SELECT
     it.user_id,
     t.tag,
     it.score,
-    it.last_seen_at
+    it.last_seen_at,
+    t.tag_id
 FROM public.user_implicit_interest_tags AS it
 INNER JOIN recommender.source_tags AS t ON t.tag_id = it.tag_id;
 
 COMMENT ON VIEW recommender.source_implicit_tags IS
-'One row is one normalised tag with its implicit score at last_seen_at; two may be the same text. Adaptation point.';
+'One row is one normalised tag with its implicit score at last_seen_at, and its tag_id in source_tags; two may be the same text. Adaptation point.';
