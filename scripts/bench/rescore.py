@@ -673,7 +673,8 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         type=whole_number(1, 100),
         default=2,
         metavar="N",
-        help="turns of the definition and the hand-written statement (default: %(default)s)",
+        help="turns of the definition and the hand-written statement, at most --rounds"
+        " (default: %(default)s)",
     )
     add(
         "--definition-students",
@@ -700,6 +701,8 @@ def _parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         _find_dataset(options.dataset)
     elif options.as_of:
         parser.error("--as-of goes with --dataset: generated students have a moment of their own")
+    # Their lists are compared with those ours wrote in the same round.
+    options.definition_rounds = min(options.definition_rounds, options.rounds)
     options.students = options.students or 5000
     options.events = options.events or 2000
     options.as_of = options.as_of or REPORTED_AS_OF
