@@ -78,7 +78,8 @@ BEGIN
         WHERE s.user_id = ANY (p_user_ids)
     ),
 
-    chosen_languages AS (
+    -- Once a language, not once a student.
+    chosen_languages AS MATERIALIZED (
         SELECT
             l.language,
             c.chosen,
