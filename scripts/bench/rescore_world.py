@@ -210,7 +210,7 @@ class World:
 
     async def write_floor(self) -> None:
         """Write the finished rows and their key."""
-        await self.connection.execute(FLOOR)
+        await write_floor(self.connection)
 
     async def check_same(
         self, table: str, last_user_id: int | None = None, *, has_reasons: bool
@@ -232,6 +232,16 @@ async def generate_world(
     url: str, *, students: int, events: int, seed: int, repeat_share: float = 0.0
 ) -> World:
     """Make a database of the bench shape, with models and first lists."""
+    connection = await generate_students(
+        url, students=students, events=events, seed=seed, repeat_share=repeat_share
+    )
+    return await _finish(url, connection, AS_OF)
+
+
+async def generate_students(
+    url: str, *, students: int, events: int, seed: int, repeat_share: float = 0.0
+) -> Connection[Record]:
+    """Make a database of the bench shape with the models, and no lists."""
     connection = await _open(url, AS_OF)
     say(f"generating {students:,} students and {events:,} upcoming events")
     plan = Plan(
@@ -253,7 +263,13 @@ async def generate_world(
     )
     await generate_population(connection, plan)
     await settle(connection)
-    return await _finish(url, connection, AS_OF)
+    await _store_models(connection)
+    return connection
+
+
+async def write_floor(connection: Connection[Record]) -> None:
+    """Write the finished rows and their key."""
+    await connection.execute(FLOOR)
 
 
 async def load_world(url: str, directory: Path, as_of: datetime) -> World:
@@ -261,6 +277,7 @@ async def load_world(url: str, directory: Path, as_of: datetime) -> World:
     connection = await _open(url, as_of)
     say(f"loading {directory}")
     await load_dataset(connection, directory)
+    await _store_models(connection)
     return await _finish(url, connection, as_of)
 
 
@@ -272,7 +289,7 @@ async def _open(url: str, as_of: datetime) -> Connection[Record]:
     return connection
 
 
-async def _finish(url: str, connection: Connection[Record], as_of: datetime) -> World:
+async def _store_models(connection: Connection[Record]) -> None:
     for name, weights in MODELS.items():
         await connection.fetchval(
             "SELECT recommender.store_model($1, recommender.feature_names(), $2, '{}')",
@@ -280,6 +297,9 @@ async def _finish(url: str, connection: Connection[Record], as_of: datetime) -> 
             weights,
         )
     await connection.execute("CREATE SCHEMA bench")
+
+
+async def _finish(url: str, connection: Connection[Record], as_of: datetime) -> World:
     for table in LISTS:
         await connection.execute(NO_AUTOVACUUM.format(table=table))
     row = await connection.fetchrow(STUDENTS)
