@@ -930,4 +930,4 @@ Definition sha256:0bb24555bab8ea6e6b368e3709c71803d18469f3ab50b9e4e293dbce61369a
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-afb0296f49413b7c70d671c18af75a06079e8f9784e61e8cc87155c44ce7c6f6';
+fdd7dff04fb0438d8a838f82ca61524937175f54aa1a459f3fe5c3b09ccfdd01';

@@ -27,20 +27,20 @@ FEATURE_NAMES = (
 
 EXAMPLES = """
 SELECT
-    m.label::double precision, m.weight, m.bias, m.overlap_interest_ratio,
-    m.overlap_history_ratio, m.same_city, m.category_match, m.organizer_match, m.popularity,
-    m.days_until
+    m.label::double precision, m.weight, m.overlap_interest_ratio, m.overlap_history_ratio,
+    m.same_city, m.category_match, m.organizer_match, m.popularity, m.days_until
 FROM pg_temp.training_matrix AS m
 WHERE m.kind IN ('positive', 'unregister', 'negative', 'weak_positive')
 ORDER BY m.example_no
 """
+"""The bias is 1 in every row, so it does not travel."""
 
 COPY_HEADER_BYTES = 19
 """PostgreSQL's binary COPY format: signature, flags and extension length; -1 as int16 ends it."""
 
 _ROWS_AT_FIRST = 4096
 
-COLUMNS = 2 + len(FEATURE_NAMES)
+COLUMNS = 1 + len(FEATURE_NAMES)
 ROW = np.dtype(
     [("column_count", ">i2")]
     + [
@@ -89,8 +89,9 @@ class _Reader:
         first, self.count = self.count, self.count + len(rows)
         if self.count > len(self._labels):
             self._resize(max(self.count, 2 * len(self._labels)))
-        for column in range(len(FEATURE_NAMES)):
-            self._features[first : self.count, column] = rows[f"value_{column + 2}"]
+        self._features[first : self.count, 0] = 1.0
+        for column in range(1, len(FEATURE_NAMES)):
+            self._features[first : self.count, column] = rows[f"value_{column + 1}"]
         self._labels[first : self.count] = rows["value_0"]
         self._weights[first : self.count] = rows["value_1"]
 

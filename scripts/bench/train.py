@@ -14,7 +14,6 @@ import asyncio
 import json
 import multiprocessing
 import re
-import resource
 import statistics
 import sys
 import tempfile
@@ -36,7 +35,7 @@ from app.console import UserError, run
 from app.database import connect
 from app.population import Plan, generate_population, settle
 from app.schema import migrate
-from app.training.examples import COPY_HEADER_BYTES, EXAMPLES, FEATURE_NAMES, ROW, read_examples
+from app.training.examples import COLUMNS, COPY_HEADER_BYTES, EXAMPLES, ROW, read_examples
 from app.training.model import Recipe, fit_examples
 from scripts.bench.bounds import Bound, print_bounds
 from scripts.bench.measure import (
@@ -130,10 +129,9 @@ class Bench:
         with path.open("wb") as file:
             await self.connection.copy_from_query(EXAMPLES, output=file, format="binary")
         rows = np.frombuffer(path.read_bytes()[COPY_HEADER_BYTES:-2], dtype=ROW)
-        columns = [
-            rows[f"value_{column}"].astype(float) for column in range(len(FEATURE_NAMES) + 2)
-        ]
-        self.losses["copy"] = fit_by_the_book(np.column_stack(columns[2:]), columns[0], columns[1])
+        columns = [rows[f"value_{column}"].astype(float) for column in range(COLUMNS)]
+        features = np.column_stack([np.ones(len(rows)), *columns[2:]])
+        self.losses["copy"] = fit_by_the_book(features, columns[0], columns[1])
 
     async def write_files(self) -> int:
         """Write the arrays as files, which the clock does not see; count the examples."""
@@ -311,14 +309,17 @@ def _check_losses(losses: dict[str, float]) -> None:
             raise UserError(f"the losses differ: {losses}")
 
 
-def _peak_memory(url: str, count: int) -> float:
-    """Fit once more in a process of its own, which did nothing else; give its peak in MiB."""
+def _peak_memory(url: str, count: int) -> float | None:
+    """Fit once more in a process of its own, which did nothing else; give its peak in MiB.
+
+    None where there is no /proc.
+    """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_fit_alone, url, count).result()
 
 
-def _fit_alone(url: str, count: int) -> float:
+def _fit_alone(url: str, count: int) -> float | None:
     async def fit() -> None:
         connection = await connect(url)
         try:
@@ -329,7 +330,11 @@ def _fit_alone(url: str, count: int) -> float:
             connection.terminate()
 
     asyncio.run(fit())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: that of a new process begins with what its parent had.
+    path = Path("/proc/self/status")
+    status = path.read_text(encoding="utf-8") if path.exists() else ""
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(peak[1]) / 1024 if peak else None
 
 
 def _report(
@@ -340,7 +345,7 @@ def _report(
     *,
     count: int,
     build: dict[str, Any],
-    mebibytes: float,
+    mebibytes: float | None,
 ) -> dict[str, Any]:
     ours = contenders["newton"].seconds
 

@@ -113,8 +113,9 @@ BEGIN
                 ON o.user_id = e.user_id AND o.event_id = e.event_id
         ) AS x
         GROUP BY x.example_no
-    ) AS m ON m.example_no = e.example_no;
+    ) AS m ON m.example_no = e.example_no
     -- The fit reads them in this order, and so do the sums that judge it.
+    ORDER BY e.example_no;
     CREATE UNIQUE INDEX ON pg_temp.training_matrix (example_no);
     ANALYZE pg_temp.training_matrix;
 END;
