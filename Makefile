@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench clean
+.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench bench-full clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -86,13 +86,21 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
+bench: setup ## Measure rescore, HTTP server, ingest, lists, desk, training, readers, bloat, small (minutes)
 	@$(BIN)/python scripts/bench/rescore.py
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
 	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2
 	@$(BIN)/python scripts/bench/click_to_list.py
 	@$(BIN)/python scripts/bench/desk.py --students 10000
+	@$(BIN)/python scripts/bench/train.py
+	@$(BIN)/python scripts/bench/readers.py
+	@$(BIN)/python scripts/bench/bloat.py
+
+bench-full: setup ## Measure at full size: hours on a small machine
+	@$(BIN)/python scripts/bench/train.py --examples 1000000
+	@$(BIN)/python scripts/bench/readers.py --students 10000 --events 2000 --seconds 20
+	@$(BIN)/python scripts/bench/bloat.py --students 10000 --events 2000
 
 clean: ## Stop the embedded PostgreSQL and remove .venv/ and .data/
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/db.py stop || true; fi
