@@ -91,25 +91,33 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-bench: $(VENV)/.bench-installed ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
-	@$(BIN)/python scripts/bench/rescore.py --students 2000 --events 1000 --definition-students 300
-	@$(BIN)/python scripts/bench/serve.py
-	@$(BIN)/python scripts/bench/ingest.py
-	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2
-	@$(BIN)/python scripts/bench/click_to_list.py
-	@$(BIN)/python scripts/bench/desk.py --students 10000
+bench: $(VENV)/.bench-installed ## Measure everything, small (minutes)
+	@status=0; run() { $(BIN)/python scripts/bench/"$$@" || status=1; }; \
+	run rescore.py --students 2000 --events 1000 --definition-students 300; \
+	run growth.py --students 500 2000 --students-events 500 --events 200 2000 --events-students 500; \
+	run serve.py; \
+	run ingest.py; \
+	run refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2; \
+	run click_to_list.py; \
+	run desk.py --students 10000; \
+	run train.py; \
+	run readers.py; \
+	run bloat.py; \
+	exit $$status
 
-bench-full: $(VENV)/.bench-installed ## Measure the rescore at its standard size, its growth, and DATASET_DIR if set
+bench-full: $(VENV)/.bench-installed ## Measure rescore, growth, training, readers, bloat at full size (an hour; LARGE=1: more)
 	@mkdir -p .data/bench
-	@status=0; \
-	$(BIN)/python scripts/bench/rescore.py --students 20000 --events 2000 --rounds 5 \
-	  --json .data/bench/rescore.json || status=1; \
-	$(BIN)/python scripts/bench/growth.py --json .data/bench/growth.json \
-	  --picture .data/bench/growth.svg || status=1; \
+	@status=0; run() { $(BIN)/python scripts/bench/"$$@" --json .data/bench/"$$1".json || status=1; }; \
+	run rescore.py --students 20000 --events 2000 --rounds 5; \
+	run growth.py --picture .data/bench/growth.svg; \
 	if [ -n "$${DATASET_DIR:-}" ]; then \
 	  $(BIN)/python scripts/bench/rescore.py --dataset "$$DATASET_DIR" --rounds 5 \
 	    --json .data/bench/rescore_dataset.json || status=1; \
 	fi; \
+	run train.py --examples 1000000; \
+	run readers.py --students 10000 --events 2000 --seconds 20; \
+	run bloat.py --students 10000 --events 2000; \
+	if [ -n "$${LARGE:-}" ]; then run large.py; fi; \
 	echo "figures and the picture of growth are in .data/bench/"; \
 	exit $$status
 

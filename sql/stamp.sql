@@ -962,4 +962,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-6d38a9dc09a57cb9c79ae7b4d86c4c315f0fc2fe28f0e04f784404c0834b387c';
+f6a873378ea7736e86e70572caf405920b12d43cb1789437b542a79b3f9dacfb';

@@ -37,8 +37,9 @@ NO_OPTIMUM = (
     " examples without exception: fit with l2 above 0 or with more examples"
 )
 
-_ROWS_AT_A_TIME = 16_384
-"""A megabyte of eight columns: what is computed per row stays small, however many rows."""
+_ROWS_AT_A_TIME = 1_024
+"""What is computed per row stays in the cache, however many rows. BLAS starts threads for more than
+this, and waits for each of them at every product: on a busy machine many times as long."""
 
 _NULL_EIGENVALUE = 1e-10
 """Below it, an eigenvalue of a matrix with unit diagonal is the rounding of a zero."""
@@ -407,10 +408,10 @@ def fit_sgd(
     _, curvature = _gradient_and_hessian(problem, beta, problem.x @ beta)
     steps = 0
     for batch in _mini_batches(rows, epochs, seed):
-        x_batch = problem.x[batch]
-        w_batch = problem.w[batch] * (rows / len(batch))
+        x_batch = problem.x.take(batch, axis=0)
+        w_batch = problem.w.take(batch) * (rows / len(batch))
         p = _sigmoid(x_batch @ beta)
-        gradient = x_batch.T @ (w_batch * (p - problem.y[batch])) + penalty * beta
+        gradient = x_batch.T @ (w_batch * (p - problem.y.take(batch))) + penalty * beta
         batch_curvature = _gram(x_batch, w_batch * p * (1.0 - p)) + np.diag(penalty)
         curvature = curvature + (batch_curvature - curvature) / (_START_STEPS + steps + 1)
         move = seen @ np.linalg.solve(seen.T @ curvature @ seen, seen.T @ gradient)

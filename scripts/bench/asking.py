@@ -140,9 +140,20 @@ async def ask_app(port: int, requests: dict[int, str], effort: Effort, clocks: C
 
 
 async def ask_by_pgbench(
-    url: str, script: str, variables: dict[str, str], effort: Effort, clocks: Clocks
+    url: str,
+    script: str,
+    variables: dict[str, str],
+    effort: Effort,
+    clocks: Clocks,
+    *,
+    rate: float | None = None,
 ) -> Turn:
-    """Let pgbench run a script, and count what it did after all its connections were warm."""
+    """Let pgbench run a script, and count what it did after all its connections were warm.
+
+    Without a rate, each connection asks again as soon as it has its answer. With one, requests are
+    due at random times, so many a second, whether or not the ones before have been answered, and
+    their latency counts from when they were due.
+    """
     warm = PGBENCH_CONNECT_SECONDS + effort.warm_seconds
     url, environment = _without_password(url)
     with tempfile.TemporaryDirectory(prefix="eventrank-pgbench-") as directory:
@@ -152,6 +163,7 @@ async def ask_by_pgbench(
             *("-c", str(effort.connections), "-j", str(PGBENCH_THREADS)),
             *("-T", str(int(warm + effort.seconds + PGBENCH_TAIL_SECONDS + 0.5))),
             *("-l", "--log-prefix", "done"),
+            *(() if rate is None else (f"--rate={rate:.3f}", f"--random-seed={effort.seed}")),
             *(f"--define={name}={value}" for name, value in variables.items()),
             url,
             cwd=directory,

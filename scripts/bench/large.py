@@ -172,15 +172,19 @@ def _print_report(report: dict[str, Any]) -> None:
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     minutes, floor = report["seconds"] / 60, report["floor_seconds"] / 60
     memory = report["server_mb"]
-    for line in (
-        f"{report['students']:,} students, {report['events']:,} events, {report['rows']:,} rows by"
-        f" {report['jobs']} connections: {minutes:.1f} minutes, features refreshed included"
-        f" ({1000 * report['seconds'] / report['students']:.2f} ms a student);"
-        f" the floor {floor:.1f} minutes",
-        f"memory: Python at most {report['python_mb']:,} MB, the server {memory['median']:,} MB,"
-        f" at most {memory['largest']:,} MB",
-        *machine_lines(report["machine"]),
-    ):
+    lines = [
+        (
+            f"{report['students']:,} students, {report['events']:,} events, {report['rows']:,} rows"
+            f" by {report['jobs']} connections: {minutes:.1f} minutes, features refreshed included"
+            f" ({1000 * report['seconds'] / report['students']:.2f} ms a student);"
+            f" the floor {floor:.1f} minutes"
+        ),
+        (
+            f"memory: Python at most {report['python_mb']:,} MB, the server"
+            f" {memory['median']:,} MB, at most {memory['largest']:,} MB"
+        ),
+    ]
+    for line in (*lines, *machine_lines(report["machine"])):
         out.print(line, soft_wrap=True, markup=False)
     print_bounds(out, report["bounds"])
 
