@@ -44,6 +44,7 @@ from scripts.bench.measure import (
 from scripts.bench.numpy_processes import NumpyProcesses
 from scripts.bench.rescore_world import (
     CORES,
+    TOLERANCE,
     TOP_N,
     World,
     generate_world,
@@ -59,6 +60,7 @@ STANDARD = (20_000, 2_000)
 REPORTED_AS_OF = datetime(2017, 5, 8, tzinfo=UTC)
 MOST_NONLINEAR = 1.3
 LINEARITY_TRIES = 4
+STUDENTS_COMPARED = 20
 FEWEST_TAGS_USED = 450
 ZIPF_EXPONENTS = (0.5, 1.2)
 """What a Zipf law of 500 tags comes to: events take each tag once, which flattens its head."""
@@ -71,31 +73,95 @@ TARGET = """
     ) WITH (fillfactor = 50)
 """
 
+FEATURES = """
+    SELECT
+        s.user_id,
+        e.event_id,
+        1.0::double precision AS bias,
+        coalesce(p.overlap_interest_ratio, 0) AS overlap_interest_ratio,
+        coalesce(p.overlap_history_ratio, 0) AS overlap_history_ratio,
+        coalesce(p.same_city, 0) AS same_city,
+        coalesce(p.category_match, 0) AS category_match,
+        coalesce(p.organizer_match, 0) AS organizer_match,
+        e.popularity,
+        e.days_until
+    FROM recommender.source_students AS s
+    CROSS JOIN bench.events AS e
+    LEFT JOIN (
+        SELECT
+            ua.user_id,
+            ea.event_id,
+            sum(ua.weight * ea.value) FILTER (
+                WHERE ea.feature = 'overlap_interest_ratio'
+            ) AS overlap_interest_ratio,
+            sum(ua.weight * ea.value) FILTER (
+                WHERE ea.feature = 'overlap_history_ratio'
+            ) AS overlap_history_ratio,
+            sum(ua.weight * ea.value) FILTER (WHERE ea.feature = 'same_city') AS same_city,
+            sum(ua.weight * ea.value) FILTER (
+                WHERE ea.feature = 'category_match'
+            ) AS category_match,
+            sum(ua.weight * ea.value) FILTER (
+                WHERE ea.feature = 'organizer_match'
+            ) AS organizer_match
+        FROM bench.student_attributes AS ua
+        INNER JOIN bench.event_attributes AS ea
+            ON ea.feature = ua.feature AND ea.attribute = ua.attribute
+        WHERE ua.user_id BETWEEN $1 AND $2
+        GROUP BY ua.user_id, ea.event_id
+    ) AS p ON p.user_id = s.user_id AND p.event_id = e.event_id
+    WHERE s.user_id BETWEEN $1 AND $2
+"""
+"""recommender.user_event_features over attributes that were built before the clock."""
+
+OTHER_FEATURES = """
+    SELECT d.user_id, d.event_id
+    FROM ({features}) AS d
+    FULL JOIN (
+        SELECT f.*
+        FROM recommender.user_event_features AS f
+        WHERE f.user_id BETWEEN $1 AND $2
+            AND f.event_id IN (SELECT e.event_id FROM bench.events AS e)
+    ) AS v ON v.user_id = d.user_id AND v.event_id = d.event_id
+    WHERE
+        (
+            abs(d.bias - v.bias)
+            + abs(d.overlap_interest_ratio - v.overlap_interest_ratio)
+            + abs(d.overlap_history_ratio - v.overlap_history_ratio)
+            + abs(d.same_city - v.same_city)
+            + abs(d.category_match - v.category_match)
+            + abs(d.organizer_match - v.organizer_match)
+            + abs(d.popularity - v.popularity)
+            + abs(d.days_until - v.days_until) <= $3
+        ) IS NOT TRUE
+    LIMIT 1
+"""
+
 DEFINITION = """
     INSERT INTO bench.definition (user_id, rank, event_id, score, model_version, generated_at)
-    WITH scored AS (
+    WITH model AS (
+        SELECT m.model_version, m.weights FROM public.recommender_models AS m WHERE m.is_active
+    ),
+
+    scored AS (
         SELECT
             f.user_id,
             f.event_id,
-            m.weights[1] * f.bias
-            + m.weights[2] * f.overlap_interest_ratio
-            + m.weights[3] * f.overlap_history_ratio
-            + m.weights[4] * f.same_city
-            + m.weights[5] * f.category_match
-            + m.weights[6] * f.organizer_match
-            + m.weights[7] * f.popularity
-            + m.weights[8] * f.days_until AS logit,
-            m.model_version
-        FROM recommender.user_event_features AS f
-        INNER JOIN recommender.eligible_events AS e ON e.event_id = f.event_id
-        CROSS JOIN public.recommender_models AS m
-        WHERE
-            m.is_active
-            AND f.user_id BETWEEN $1 AND $2
-            AND NOT EXISTS (
-                SELECT FROM recommender.source_registrations AS r
-                WHERE r.user_id = f.user_id AND r.event_id = f.event_id
-            )
+            (SELECT m.weights[1] FROM model AS m) * f.bias
+            + (SELECT m.weights[2] FROM model AS m) * f.overlap_interest_ratio
+            + (SELECT m.weights[3] FROM model AS m) * f.overlap_history_ratio
+            + (SELECT m.weights[4] FROM model AS m) * f.same_city
+            + (SELECT m.weights[5] FROM model AS m) * f.category_match
+            + (SELECT m.weights[6] FROM model AS m) * f.organizer_match
+            + (SELECT m.weights[7] FROM model AS m) * f.popularity
+            + (SELECT m.weights[8] FROM model AS m) * f.days_until AS logit
+        FROM ({features}) AS f
+        WHERE NOT EXISTS (
+            SELECT FROM recommender.source_registrations AS r
+            WHERE r.user_id = f.user_id AND r.event_id = f.event_id
+        )
+        -- Computed once, before the sort.
+        OFFSET 0
     ),
 
     ranked AS (
@@ -106,14 +172,13 @@ DEFINITION = """
                 ORDER BY recommender.sort_key(s.logit) DESC, s.event_id
             ) AS rank,
             s.event_id,
-            s.logit,
-            s.model_version
+            s.logit
         FROM scored AS s
     )
 
     SELECT
-        k.user_id, k.rank, k.event_id, recommender.sigmoid(k.logit), k.model_version,
-        recommender.as_of()
+        k.user_id, k.rank, k.event_id, recommender.sigmoid(k.logit),
+        (SELECT m.model_version FROM model AS m), recommender.as_of()
     FROM ranked AS k
     WHERE k.rank <= $3
 """
@@ -244,8 +309,22 @@ class Sample:
     async def write_by_definition(self, last_user_id: int) -> None:
         """Score and rank all pairs of user_event_features in one statement."""
         await self.world.connection.execute(
-            DEFINITION, self.world.first_user_id, last_user_id, TOP_N
+            DEFINITION.format(features=FEATURES), self.world.first_user_id, last_user_id, TOP_N
         )
+
+    async def check_features(self) -> None:
+        """Refuse to call it the definition when its features are not user_event_features."""
+        say("comparing the definition's features with recommender.user_event_features, not timed")
+        first = self.world.first_user_id
+        last = await self.world.connection.fetchval(
+            NTH_STUDENT, first, min(self.students, STUDENTS_COMPARED) - 1
+        )
+        query = OTHER_FEATURES.format(features=FEATURES)
+        if row := await self.world.connection.fetchrow(query, first, last, TOLERANCE):
+            raise UserError(
+                f"the features of student {row['user_id']} and event {row['event_id']} are not"
+                " those of recommender.user_event_features"
+            )
 
     async def write_by_hand(self, last_user_id: int) -> None:
         """Score and rank all pairs the way one would write it for these tables alone."""
@@ -428,6 +507,7 @@ async def _take_sample(world: World, wanted: int) -> Sample:
     last = await world.connection.fetchval(NTH_STUDENT, world.first_user_id, students - 1)
     sample = Sample(world, students, last)
     await sample.prepare_by_hand()
+    await sample.check_features()
     return sample
 
 
