@@ -962,4 +962,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f6a873378ea7736e86e70572caf405920b12d43cb1789437b542a79b3f9dacfb';
+719b835bff81f5ac65192622df57c57b6f8ec468506b707b96eb089f0d4acde8';

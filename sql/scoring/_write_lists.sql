@@ -12,6 +12,7 @@ LANGUAGE plpgsql
 VOLATILE
 SET plan_cache_mode = 'force_generic_plan'
 SET enable_seqscan = 'off'
+SET enable_nestloop = 'off'
 SET jit = 'off'
 AS $$
 DECLARE
