@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,12 @@ LISTS = """
 SELECT r.user_id, r.rank, r.event_id, r.score, r.reason
 FROM public.user_recommendations AS r
 ORDER BY r.user_id, r.rank
+"""
+
+# Some ranks are there and wrong, some are missing.
+SPOIL_LISTS = """
+DELETE FROM user_recommendations WHERE (user_id + rank) % 3 = 0;
+UPDATE user_recommendations SET event_id = -rank, score = 2, reason = NULL
 """
 
 # Rows of a twin that its view does not have, or the other way round, or of another value.
@@ -140,6 +147,68 @@ def opposed_world() -> World:
     return world
 
 
+def series_world(*weights: float) -> World:
+    """Events of two series, their starts so close together that rounding decides between them."""
+    world = World()
+    club, other = world.organizer(), world.organizer()
+    series = []
+    for owner, tags in ((club, ["rock"]), (other, ["rock", "chess"])):
+        for number in range(8):
+            # From a microsecond, which no list shows, to seconds, which each does.
+            apart = timedelta(microseconds=(-1) ** number * 11**number)
+            series.append(world.event(owner, tags=tags, starts=days(30) + apart))
+    for heads in range(4):
+        fan = world.student(interests=["rock", "chess"][: 1 + heads % 2], city="Cluj")
+        for event in series[heads::4]:
+            world.register(fan, event)
+    for _ in range(2):
+        # The same student twice.
+        twin = world.student(interests=["chess"])
+        world.register(twin, series[3])
+    world.student(interests=["chess"])
+    world.model(*weights)
+    return world
+
+
+def near_world() -> World:
+    """The first event by id is behind by less than is rounded to; its better twin comes last."""
+    world = World()
+    club = world.organizer()
+    for tag, later in (("rock", 1), ("chess", 0), ("rock", 0)):
+        world.event(club, tags=[tag], starts=days(30) + timedelta(microseconds=later))
+    world.student()
+    world.model(0.1, 1, 0, 0, 0, 0, 0, -0.4)
+    return world
+
+
+def lowered_world() -> World:
+    """More events than are read by base at once are best by base, and all shared: held against."""
+    world = World()
+    club = world.organizer()
+    for number in range(120):
+        world.event(club, tags=["rock", f"tag {number}"], starts=days(1 + number / 100))
+    for number in range(4):
+        world.event(club, tags=["chess"], starts=days(100 + number))
+    world.student(interests=["rock"])
+    world.student()
+    world.model(1, -3, 0, 0, 0, 0, 0, -0.5)
+    return world
+
+
+def likely_world() -> World:
+    """Students have the same attributes: alike, otherwise weighed, or in another language."""
+    world = World()
+    club = world.organizer()
+    for tags in (["rock"], ["chess"], ["rock", "chess"], []):
+        world.event(club, tags=tags)
+    for rock, chess, language in ((5, 1, "en"), (1, 5, "en"), (5, 1, "en"), (5, 1, "ro")):
+        fan = world.student(language=language)
+        world.like_tag(fan, "rock", rock, seen=hours(-10))
+        world.like_tag(fan, "chess", chess)
+    world.model(0, 1)
+    return world
+
+
 # What must hold
 
 
@@ -181,7 +250,7 @@ class Checker:
         single = await self._lists()
         await self._assert_lists_are(expected, single)
 
-        await self.connection.execute("DELETE FROM user_recommendations")
+        await self.connection.execute(SPOIL_LISTS)
         await self.connection.execute("UPDATE recommendation_lists SET item_count = -1")
         await self.connection.execute("CALL recommender.score_all($1)", top_n)
         bulk = await self._lists()
@@ -267,6 +336,12 @@ def checker(database_url: str, run: Run) -> Iterator[Checker]:
 @example(world=full_diary_world(), top_n=3)
 @example(world=empty_world(), top_n=50)
 @example(world=opposed_world(), top_n=4)
+@example(world=lowered_world(), top_n=4)
+@example(world=likely_world(), top_n=4)
+@example(world=near_world(), top_n=1)
+@example(world=series_world(0.1, 0.7, 0.3, 0, 0, 0.2, 0, -0.4), top_n=1)
+@example(world=series_world(0.1, 0.7, 0.3, 0, 0, 0.2, 0, -0.4), top_n=7)
+@example(world=series_world(0.1, -0.7, 0.3, 0, 0, -0.2, 0, 0.4), top_n=3)
 def test_bulk_and_single_lists_equal_the_ranked_definition(
     checker: Checker, world: World, top_n: int
 ) -> None:
