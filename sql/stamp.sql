@@ -58,7 +58,12 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
-    ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
+    (
+        'function',
+        '_continue_rescore',
+        ARRAY['jsonb', 'jsonb', 'boolean'],
+        'sql/job/_continue_rescore.sql'
+    ),
     ('function', '_continue_retention', ARRAY['jsonb'], 'sql/feedback/_continue_retention.sql'),
     (
         'function',
@@ -1015,4 +1020,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-b806691b1076234b7d49b3e07047ca447ab0fdcb9f9b4d7e5285198c1742ec20';
+e58d63d4c38d87e9a5307afd19a535dcd012e1c670046cb9e6107ef729d97cd6';

@@ -39,7 +39,7 @@ BEGIN
     ANALYZE pg_temp.scoring_changes;
     RETURN QUERY
     SELECT
-        count(*) FILTER (WHERE c.is_eligible)::integer,
+        count(*) FILTER (WHERE c.is_eligible OR c.is_changed)::integer,
         count(*) FILTER (WHERE c.is_changed)::integer
     FROM pg_temp.scoring_changes AS c;
 END;
@@ -48,4 +48,4 @@ $$;
 COMMENT ON FUNCTION recommender._find_changed_events(
     public.recommendation_runs, public.recommender_models
 ) IS
-'Fills pg_temp.scoring_changes for this transaction: one row is one event that is eligible at recommender.as_of() or noted in recommendation_run_events; is_changed where both differ, by more than recommender._popularity_slack as to popularity; base without days_until. Returns how many are eligible and how many have changed.';
+'Fills pg_temp.scoring_changes for this transaction: one row is one event that is eligible at recommender.as_of() or noted in recommendation_run_events; is_changed where both differ, by more than recommender._popularity_slack as to popularity; base without days_until. Returns how many are eligible or have changed, and how many have changed.';
