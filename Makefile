@@ -86,8 +86,9 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
 
-bench: setup ## Measure rescore, HTTP server, ingest, click to list and desk, small (minutes)
+bench: setup ## Measure rescore, what changed, HTTP server, ingest, click to list and desk, small (minutes)
 	@$(BIN)/python scripts/bench/rescore.py
+	@$(BIN)/python scripts/bench/changed.py
 	@$(BIN)/python scripts/bench/serve.py
 	@$(BIN)/python scripts/bench/ingest.py
 	@$(BIN)/python scripts/bench/refresh.py --events 1000 2000 --students 5000 --sample 20 --rounds 2

@@ -399,8 +399,8 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
 def _print_lists(written: ListsWritten, seconds: float) -> None:
     due = "" if written.is_full else f"{written.scored:,} of {written.lists:,} were due, "
     print_result(
-        f"lists: {due}{written.lists:,} students, {written.rows:,} rows, {written.scored:,} written "
-        f"in {seconds:.1f} s by model {written.model_version} as of "
+        f"lists: {due}{written.lists:,} students, {written.rows:,} rows, {written.scored:,} "
+        f"written in {seconds:.1f} s by model {written.model_version} as of "
         f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}"
     )
 

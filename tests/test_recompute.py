@@ -542,9 +542,13 @@ def test_the_present_is_the_moment_of_a_run_that_names_none(command: Command) ->
 # Interruptions and company
 
 
+# For a moment connections wait for the one that notes the events of the run.
 WAITING = """
 SELECT count(*) FROM pg_stat_activity AS a
-WHERE a.datname = current_database() AND a.wait_event_type = 'Lock'
+WHERE
+    a.datname = current_database()
+    AND a.wait_event_type = 'Lock'
+    AND a.query NOT LIKE '%prepare_run%'
 """
 END_WAITING = """
 SELECT pg_terminate_backend(a.pid, 10000) FROM pg_stat_activity AS a
