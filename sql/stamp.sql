@@ -1020,4 +1020,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e58d63d4c38d87e9a5307afd19a535dcd012e1c670046cb9e6107ef729d97cd6';
+18e01fd6f6039e4ce13bf51a69ca2e074c77debb0eac0f8e6b97cafa06964d4e';

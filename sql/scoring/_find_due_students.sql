@@ -14,7 +14,7 @@ DECLARE
     v_is_exact boolean := p_run.as_of = p_full_as_of;
     v_due_count integer;
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.scoring_due;
+    DROP TABLE IF EXISTS pg_temp.scoring_due, pg_temp.scoring_ends;
     -- Of the student: changed, never written, or written on another basis.
     CREATE TEMPORARY TABLE scoring_due ON COMMIT DROP AS
     SELECT l.user_id
@@ -36,6 +36,19 @@ BEGIN
     WHERE r.event_id IN (SELECT c.event_id FROM pg_temp.scoring_changes AS c WHERE c.is_changed);
     CREATE INDEX ON pg_temp.scoring_due (user_id);
     ANALYZE pg_temp.scoring_due;
+    -- Of the events not in the list: one may enter.
+    CREATE TEMPORARY TABLE scoring_ends ON COMMIT DROP AS
+    SELECT
+        l.user_id,
+        l.generated_at,
+        -- Scores that are rounded to the same place of a list are apart by less. A list that is
+        -- not full takes anything.
+        CASE WHEN l.item_count < p_run.top_n THEN 0 ELSE r.score * (1 - 1e-8) END AS end_score
+    FROM public.recommendation_lists AS l
+    LEFT JOIN public.user_recommendations AS r
+        ON r.user_id = l.user_id AND r.rank = l.item_count
+    WHERE NOT EXISTS (SELECT FROM pg_temp.scoring_due AS d WHERE d.user_id = l.user_id);
+    ANALYZE pg_temp.scoring_ends;
     PERFORM recommender._find_entered_lists(p_run);
     SELECT count(DISTINCT d.user_id) INTO v_due_count FROM pg_temp.scoring_due AS d;
     RETURN v_due_count;

@@ -2,12 +2,16 @@
 --
 -- Compared as of the moment of the list: since then all events within the window of days_until have
 -- come nearer by the same, which changes no order.
+--
+-- Nested loops are off: how many pairs share something, no statistics say.
 
 CREATE OR REPLACE FUNCTION recommender._find_entered_lists(p_run public.recommendation_runs)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 SET client_min_messages = 'warning'
+SET enable_nestloop = 'off'
+SET jit = 'off'
 AS $$
 DECLARE
     v_model public.recommender_models;
@@ -26,18 +30,7 @@ BEGIN
     FROM public.recommender_models AS m WHERE m.model_version = p_run.model_version;
     v_days_until_weight := recommender.model_weight(v_model, 'days_until');
 
-    DROP TABLE IF EXISTS pg_temp.scoring_ends, pg_temp.scoring_entering;
-    CREATE TEMPORARY TABLE scoring_ends ON COMMIT DROP AS
-    SELECT
-        l.user_id,
-        l.generated_at,
-        -- Scores that are rounded to the same place of a list are apart by less. A list that is
-        -- not full takes anything.
-        CASE WHEN l.item_count < p_run.top_n THEN 0 ELSE r.score * (1 - 1e-8) END AS end_score
-    FROM public.recommendation_lists AS l
-    LEFT JOIN public.user_recommendations AS r
-        ON r.user_id = l.user_id AND r.rank = l.item_count
-    WHERE NOT EXISTS (SELECT FROM pg_temp.scoring_due AS d WHERE d.user_id = l.user_id);
+    DROP TABLE IF EXISTS pg_temp.scoring_entering;
     CREATE TEMPORARY TABLE scoring_entering ON COMMIT DROP AS
     SELECT
         c.event_id,
@@ -47,7 +40,7 @@ BEGIN
     FROM pg_temp.scoring_changes AS c
     INNER JOIN recommender.event_attributes_snapshot AS a ON a.event_id = c.event_id
     WHERE c.is_changed AND c.is_eligible;
-    ANALYZE pg_temp.scoring_ends, pg_temp.scoring_entering;
+    ANALYZE pg_temp.scoring_entering;
 
     -- By its base alone.
     INSERT INTO pg_temp.scoring_due (user_id)
@@ -114,4 +107,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._find_entered_lists(public.recommendation_runs) IS
-'Adds to pg_temp.scoring_due the students in whose list an event of pg_temp.scoring_changes that has changed and is eligible reaches the last score, or any where the list is shorter than the run''s top_n.';
+'Adds to pg_temp.scoring_due the students of pg_temp.scoring_ends in whose list an event of pg_temp.scoring_changes that has changed and is eligible reaches the end_score.';
