@@ -116,7 +116,9 @@ async def _score(
         nonlocal scored
         while batches:
             user_ids = batches.pop()
-            scored += await _until_done(connection, SCORE, run_id, user_ids, waits)
+            # Not in one statement: the sum of before would be the one that is added to.
+            passed = await _until_done(connection, SCORE, run_id, user_ids, waits)
+            scored += passed
             on_progress(scored, total)
 
     await _at_once(_until_done(connection, PREPARE, run_id) for connection in connections)

@@ -279,7 +279,7 @@ EVENTS_CHANGES = (
 )
 CHANGES = st.lists(
     st.one_of(st.one_of(*STUDENTS_CHANGES), st.one_of(*EVENTS_CHANGES), st.one_of(*EVENTS_CHANGES)),
-    max_size=3,
+    max_size=4,
 )
 
 
