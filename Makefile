@@ -94,6 +94,7 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 bench: $(VENV)/.bench-installed ## Measure everything, small (minutes)
 	@status=0; run() { $(BIN)/python scripts/bench/"$$@" || status=1; }; \
 	run rescore.py --students 2000 --events 1000 --definition-students 300; \
+	run changed.py; \
 	run growth.py --students 500 2000 --students-events 500 --events 200 2000 --events-students 500; \
 	run serve.py; \
 	run ingest.py; \
@@ -109,6 +110,7 @@ bench-full: $(VENV)/.bench-installed ## Measure rescore, growth, training, reade
 	@mkdir -p .data/bench
 	@status=0; run() { $(BIN)/python scripts/bench/"$$@" --json .data/bench/"$$1".json || status=1; }; \
 	run rescore.py --students 20000 --events 2000 --rounds 5; \
+	run changed.py --students 20000 --events 2000; \
 	run growth.py --picture .data/bench/growth.svg; \
 	if [ -n "$${DATASET_DIR:-}" ]; then \
 	  $(BIN)/python scripts/bench/rescore.py --dataset "$$DATASET_DIR" --rounds 5 \

@@ -54,5 +54,9 @@ VALUES
 (
     '0020_guardrails_and_schedule.sql',
     '43d684db3af6dd58b77c2b7f8e3de7eca48fcbac1c41e18d03e4d540c3f1f001'
+),
+(
+    '0021_incremental_rescore.sql',
+    '60d8702832d90adde9b91cd6f631c8875378a1a2a46135160fe61a3cbaa90c79'
 )
 ON CONFLICT (name) DO NOTHING;

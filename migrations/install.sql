@@ -9,4 +9,5 @@
 \ir 0018_serving.sql
 \ir 0019_telemetry_and_jobs.sql
 \ir 0020_guardrails_and_schedule.sql
+\ir 0021_incremental_rescore.sql
 \ir applied.sql

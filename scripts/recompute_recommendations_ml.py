@@ -66,7 +66,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="train and evaluate (or rank for --user-id) and print; write nothing",
     )
     options = parser.parse_args(arguments)
-    options.skip_training |= options.resume
+    options.skip_training |= options.resume or options.changed
     if options.resume and (
         options.user_id or options.as_of or options.top_n or options.dry_run or options.overwrite
     ):
@@ -74,7 +74,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
             "--resume takes moment, students and length of the interrupted run: "
             "leave out --user-id, --as-of, --top-n, --overwrite and --dry-run"
         )
-    options.top_n = options.top_n or DEFAULT_TOP_N
+    if options.changed and (options.user_id or options.resume or options.dry_run):
+        parser.error(
+            "--changed finds the students itself: leave out --user-id, --resume, --dry-run"
+        )
+    if not options.changed:
+        options.top_n = options.top_n or DEFAULT_TOP_N
     if options.dry_run and options.skip_training and not options.user_id:
         parser.error("--dry-run with --skip-training has nothing to do without --user-id")
     return options
@@ -158,6 +163,12 @@ def _add_list_flags(group: argparse._ArgumentGroup) -> None:
         type=whole_number(1, 2**31 - 1),
         metavar="ID",
         help="write only this student's list",
+    )
+    group.add_argument(
+        "--changed",
+        action="store_true",
+        help="write only the lists of students who changed, or whom changed events concern, since "
+        "the last run of all, as long as they were (implies --skip-training)",
     )
     group.add_argument(
         "--jobs",
@@ -366,6 +377,7 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
                 jobs=options.jobs,
                 resume=options.resume,
                 overwrite=options.overwrite,
+                only_changed=options.changed,
                 on_progress=show,
             )
         except asyncio.CancelledError:
@@ -385,9 +397,10 @@ async def _write_lists(url: str, options: argparse.Namespace) -> None:
 
 
 def _print_lists(written: ListsWritten, seconds: float) -> None:
+    due = "" if written.is_full else f"{written.scored:,} of {written.lists:,} were due, "
     print_result(
-        f"lists: {written.lists:,} students, {written.rows:,} rows, {written.scored:,} written "
-        f"in {seconds:.1f} s by model {written.model_version} as of "
+        f"lists: {due}{written.lists:,} students, {written.rows:,} rows, {written.scored:,} "
+        f"written in {seconds:.1f} s by model {written.model_version} as of "
         f"{written.as_of:%Y-%m-%dT%H:%M:%S%z}"
     )
 

@@ -17,6 +17,7 @@ FROM (
     ('function', '_age_text', ARRAY['interval'], 'sql/admin/_age_text.sql'),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
+    ('function', '_basis_hash', ARRAY['public.recommender_models'], 'sql/scoring/_basis_hash.sql'),
     (
         'function',
         '_body_faults',
@@ -57,7 +58,12 @@ FROM (
         ARRAY['public.recommendation_runs', 'integer[]', 'integer[]'],
         'sql/scoring/_close_lists.sql'
     ),
-    ('function', '_continue_rescore', ARRAY['jsonb', 'jsonb'], 'sql/job/_continue_rescore.sql'),
+    (
+        'function',
+        '_continue_rescore',
+        ARRAY['jsonb', 'jsonb', 'boolean'],
+        'sql/job/_continue_rescore.sql'
+    ),
     ('function', '_continue_retention', ARRAY['jsonb'], 'sql/feedback/_continue_retention.sql'),
     (
         'function',
@@ -140,6 +146,24 @@ FROM (
         'sql/job/_expected_argument.sql'
     ),
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
+    (
+        'function',
+        '_find_changed_events',
+        ARRAY['public.recommendation_runs', 'public.recommender_models'],
+        'sql/scoring/_find_changed_events.sql'
+    ),
+    (
+        'function',
+        '_find_due_students',
+        ARRAY['public.recommendation_runs', 'timestamptz'],
+        'sql/scoring/_find_due_students.sql'
+    ),
+    (
+        'function',
+        '_find_entered_lists',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_find_entered_lists.sql'
+    ),
     (
         'function',
         '_find_minute',
@@ -259,6 +283,13 @@ FROM (
     ),
     (
         'function',
+        '_mark_due',
+        ARRAY['bigint', 'double precision', 'double precision'],
+        'sql/scoring/_mark_due.sql'
+    ),
+    ('function', '_mark_lists', ARRAY['bigint', 'integer[]'], 'sql/scoring/_mark_lists.sql'),
+    (
+        'function',
         '_match_tags',
         ARRAY['integer', 'integer', 'integer[]', 'integer[]'],
         'sql/serving/_match_tags.sql'
@@ -296,6 +327,13 @@ FROM (
         'sql/admin/_named_weights.sql'
     ),
     ('function', '_next_batch', ARRAY[]::text[], 'sql/scoring/_next_batch.sql'),
+    ('function', '_note_changes', ARRAY[]::text[], 'sql/scoring/_note_changes.sql'),
+    (
+        'function',
+        '_note_run_events',
+        ARRAY['public.recommendation_runs', 'public.recommender_models'],
+        'sql/scoring/_note_run_events.sql'
+    ),
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
     ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
@@ -304,6 +342,12 @@ FROM (
         '_popular_events',
         ARRAY['integer', 'integer[]', 'integer[]'],
         'sql/serving/_popular_events.sql'
+    ),
+    (
+        'function',
+        '_popularity_slack',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_popularity_slack.sql'
     ),
     (
         'function',
@@ -347,6 +391,7 @@ FROM (
         ARRAY['integer', 'recommender.source_users', 'text'],
         'sql/feedback/_refuse_request.sql'
     ),
+    ('function', '_remaining_lists', ARRAY['bigint'], 'sql/scoring/_remaining_lists.sql'),
     ('function', '_remove_expired', ARRAY['jsonb'], 'sql/feedback/_remove_expired.sql'),
     (
         'function',
@@ -366,6 +411,7 @@ FROM (
         ARRAY['public.background_jobs', 'timestamptz', 'integer', 'text'],
         'sql/job/_requeue_job.sql'
     ),
+    ('function', '_resume_run', ARRAY['text'], 'sql/scoring/_resume_run.sql'),
     ('function', '_retire_interactions', ARRAY['jsonb'], 'sql/feedback/_retire_interactions.sql'),
     ('function', '_rollback_target', ARRAY['text'], 'sql/guardrail/_rollback_target.sql'),
     ('function', '_run_schedule_entry', ARRAY['text'], 'sql/schedule/_run_schedule_entry.sql'),
@@ -423,6 +469,12 @@ FROM (
         '_skip_in_retention',
         ARRAY['jsonb', 'text', 'text'],
         'sql/feedback/_skip_in_retention.sql'
+    ),
+    (
+        'function',
+        '_start_changed_run',
+        ARRAY['integer', 'timestamptz', 'boolean'],
+        'sql/scoring/_start_changed_run.sql'
     ),
     ('function', '_start_schedule_entry', ARRAY['text'], 'sql/schedule/_start_schedule_entry.sql'),
     ('function', '_status_data', ARRAY[]::text[], 'sql/admin/_status_data.sql'),
@@ -790,7 +842,7 @@ FROM (
     (
         'function',
         'start_run',
-        ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
+        ARRAY['integer', 'timestamptz', 'boolean', 'boolean', 'integer[]', 'boolean'],
         'sql/scoring/start_run.sql'
     ),
     (
@@ -858,11 +910,18 @@ FROM (
         NULL::text[],
         'sql/feature/user_profiles_snapshot.sql'
     ),
+    ('procedure', '_pass_run', ARRAY['bigint', 'boolean'], 'sql/scoring/_pass_run.sql'),
     (
         'procedure',
         'apply_retention',
         ARRAY['bigint', 'bigint', 'bigint', 'bigint', 'bigint', 'bigint', 'jsonb'],
         'sql/feedback/apply_retention.sql'
+    ),
+    (
+        'procedure',
+        'rescore_changed',
+        ARRAY['timestamptz', 'integer', 'boolean'],
+        'sql/scoring/rescore_changed.sql'
     ),
     (
         'procedure',
@@ -879,9 +938,10 @@ FROM (
     (
         'procedure',
         'score_all',
-        ARRAY['integer', 'timestamptz', 'boolean', 'boolean'],
+        ARRAY['integer', 'timestamptz', 'boolean', 'boolean', 'integer[]', 'boolean'],
         'sql/scoring/score_all.sql'
     ),
+    ('view', '_event_states', NULL::text[], 'sql/scoring/_event_states.sql'),
     ('view', '_freshness_warnings', NULL::text[], 'sql/schedule/_freshness_warnings.sql'),
     ('view', '_profile_hashes', NULL::text[], 'sql/feature/_profile_hashes.sql'),
     ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
@@ -962,4 +1022,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-719b835bff81f5ac65192622df57c57b6f8ec468506b707b96eb089f0d4acde8';
+6139146ce1ba0097cf114211c0ba8a66c32136e3558edded4f9d27b626bb42e8';

@@ -336,6 +336,9 @@ def test_a_database_without_the_schema_is_refused(
         "--resume --dry-run",
         "--resume --top-n 10",
         "--dry-run --skip-training",
+        "--changed --user-id 3",
+        "--changed --resume",
+        "--changed --dry-run",
     ],
 )
 def test_a_wrong_flag_is_refused_by_name(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -368,8 +371,8 @@ def test_flags_not_given_mean_what_the_reference_says() -> None:
         "eval_negatives": 50,
     }
     assert (options.top_n, options.user_id, options.as_of) == (50, None, None)
-    switches = ("skip_training", "dry_run", "overwrite", "resume")
-    assert [getattr(options, name) for name in switches] == [False] * 4
+    switches = ("skip_training", "dry_run", "overwrite", "resume", "changed")
+    assert [getattr(options, name) for name in switches] == [False] * 5
 
 
 @pytest.mark.parametrize(
@@ -528,6 +531,22 @@ def test_a_past_moment_replaces_lists_only_when_told_to(command: Command) -> Non
     assert {row[5] for row in command.lists()} == {AS_OF - hours(1)}
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_changed_writes_those_who_changed_and_says_how_many(command: Command, jobs: str) -> None:
+    world = small_world()
+    world.model(1, version="m1")
+    command.write(world)
+    changed = ("--as-of", at(days(0)), "--changed", "--jobs", jobs)
+    said = succeed(command(*changed, "--top-n", "5"))
+    assert said.startswith("lists: 3 students, 15 rows, 3 written in "), "there was no run of all"
+    before = [row for row in command.lists() if row[0] != 4]
+    assert succeed(command(*changed)).startswith("lists: 0 of 3 were due, ")
+    command.value("UPDATE users SET city = 'Sibiu' WHERE id = 4")
+    said = succeed(command(*changed))
+    assert said.startswith("lists: 1 of 3 were due, 3 students, 15 rows, 1 written in ")
+    assert [row for row in command.lists() if row[0] != 4] == before
+
+
 def test_the_present_is_the_moment_of_a_run_that_names_none(command: Command) -> None:
     world = small_world()
     world.model(1)
@@ -542,9 +561,13 @@ def test_the_present_is_the_moment_of_a_run_that_names_none(command: Command) ->
 # Interruptions and company
 
 
+# For a moment connections wait for the one that notes the events of the run.
 WAITING = """
 SELECT count(*) FROM pg_stat_activity AS a
-WHERE a.datname = current_database() AND a.wait_event_type = 'Lock'
+WHERE
+    a.datname = current_database()
+    AND a.wait_event_type = 'Lock'
+    AND a.query NOT LIKE '%prepare_run%'
 """
 END_WAITING = """
 SELECT pg_terminate_backend(a.pid, 10000) FROM pg_stat_activity AS a

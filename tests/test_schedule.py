@@ -154,6 +154,7 @@ def test_it_comes_with_these_entries(schedule: Schedule) -> None:
     assert [tuple(row) for row in rows] == [
         ("guardrails", "0 3 * * *", True, None),
         ("nightly", "30 3 * * *", True, None),
+        ("changed", "20 * * * *", True, None),
         ("upcoming_events", "*/5 * * * *", True, None),
         ("stale_jobs", "* * * * *", True, None),
         ("retention", "15 2 * * *", True, None),
@@ -369,10 +370,10 @@ def test_while_the_queue_is_off_nothing_is_queued_and_the_result_says_so(
 ) -> None:
     schedule.start(*(row["name"] for row in schedule.rows("SELECT name FROM recommender.schedule")))
     off = schedule.open(task_queue_enabled="false")
-    assert schedule.tick(MIDNIGHT + hours(12), off) == 6
+    assert schedule.tick(MIDNIGHT + hours(12), off) == 7
     assert schedule.tick(MIDNIGHT + hours(12)) == 0
     assert schedule.jobs() == []
-    for name in ("guardrails", "nightly", "upcoming_events", "retention"):
+    for name in ("guardrails", "nightly", "changed", "upcoming_events", "retention"):
         result = json.loads(schedule.entry(name)["last_result"])
         assert result == {"skipped": "task_queue_enabled is false"}
     assert json.loads(schedule.entry("stale_jobs")["last_result"]) == {"handed_back": 0}

@@ -61,6 +61,7 @@ BEGIN
             ('public.recommendation_lists', 'r', 'rawd', 'r', 'r'),
             ('public.user_recommendations', 'r', 'rawd', 'r', 'r'),
             ('public.recommendation_runs', '', 'raw', 'r', 'r'),
+            ('public.recommendation_run_events', '', 'rawd', 'r', 'r'),
             ('public.recommendation_reasons', 'r', 'r', 'rawd', 'r'),
             ('public.recommender_snapshot', 'r', 'raw', 'raw', 'r'),
             -- What runs by itself.

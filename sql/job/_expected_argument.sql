@@ -18,6 +18,7 @@ BEGIN
         ('refresh_user_recommendations_ml', 'skip_training', 'boolean', NULL, NULL, '{true}'),
         ('recompute_recommendations_ml', 'skip_training', 'boolean', NULL, NULL, '{true,false}'),
         ('recompute_recommendations_ml', 'top_n', 'integer', 1, 10000, NULL),
+        ('rescore_changed', 'top_n', 'integer', 1, 10000, NULL),
         ('recompute_recommendations_ml', 'epochs', 'integer', 1, 10000, NULL),
         ('recompute_recommendations_ml', 'lr', 'number', 1e-9, 1e3, NULL),
         ('recompute_recommendations_ml', 'l2', 'number', 0, 1e6, NULL),

@@ -10,12 +10,18 @@ BEGIN ATOMIC
         FROM public.background_jobs AS r
         WHERE
             r.status = 'running'
-            AND r.job_type = p_job_type
-            AND (
-                r.job_type <> 'refresh_user_recommendations_ml' OR r.dedupe_key = p_dedupe_key
-            )
+            AND CASE p_job_type
+                WHEN 'refresh_user_recommendations_ml' THEN
+                    r.job_type = p_job_type AND r.dedupe_key = p_dedupe_key
+                -- While everybody's lists are written, there is no telling what has changed since.
+                WHEN 'rescore_changed' THEN
+                    r.job_type = p_job_type
+                    OR r.job_type = 'recompute_recommendations_ml'
+                    AND r.payload -> 'skip_training' = 'true'
+                ELSE r.job_type = p_job_type
+            END
     ), false);
 END;
 
 COMMENT ON FUNCTION recommender._is_job_blocked(text, text) IS
-'Whether a refresh of the same student, or any other job of the same type, is running.';
+'Whether a refresh of the same student, or any other job of the same type, is running; rescore_changed also waits for a running rescore of everybody.';

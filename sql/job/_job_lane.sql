@@ -10,6 +10,7 @@ BEGIN ATOMIC
         WHEN 'refresh_user_recommendations_ml' THEN 'refresh'
         WHEN 'recompute_recommendations_ml' THEN
             CASE WHEN p_payload -> 'skip_training' = 'true' THEN 'batch' ELSE 'training' END
+        WHEN 'rescore_changed' THEN 'batch'
         WHEN 'refresh_upcoming_events' THEN 'batch'
         WHEN 'evaluate_personalization_guardrails' THEN 'batch'
         WHEN 'apply_analytics_retention' THEN 'batch'

@@ -12,7 +12,9 @@ BEGIN
                 (p_job.payload ->> 'user_id')::integer, (p_job.payload ->> 'top_n')::integer
             );
         WHEN 'recompute_recommendations_ml' THEN
-            RETURN recommender._continue_rescore(p_job.payload, p_job.result);
+            RETURN recommender._continue_rescore(p_job.payload, p_job.result, false);
+        WHEN 'rescore_changed' THEN
+            RETURN recommender._continue_rescore(p_job.payload, p_job.result, true);
         WHEN 'refresh_upcoming_events' THEN
             RETURN jsonb_build_object(
                 'as_of', recommender.refresh_upcoming_events(), 'is_done', true

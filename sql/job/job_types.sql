@@ -17,6 +17,10 @@ FROM (
         ' lists are written, in lane batch'
     ),
     (
+        'rescore_changed', 'batch',
+        'Write the lists of the students who changed, or whom changed events concern'
+    ),
+    (
         'refresh_upcoming_events', 'batch',
         'Rebuild what students'' refreshes know of the events'
     ),

@@ -22,22 +22,27 @@ FROM (
         'Refresh the features, train a model, write everybody''s list: needs python -m app.worker'
     ),
     (
-        3, 'upcoming_events', '*/5 * * * *',
+        3, 'changed', '20 * * * *',
+        'SELECT recommender._enqueue_scheduled(''rescore_changed'')',
+        'Write the lists of the students who changed, or whom changed events concern'
+    ),
+    (
+        4, 'upcoming_events', '*/5 * * * *',
         'SELECT recommender._enqueue_scheduled(''refresh_upcoming_events'')',
         'Let new and edited events reach the lists'
     ),
     (
-        4, 'stale_jobs', '* * * * *',
+        5, 'stale_jobs', '* * * * *',
         'SELECT jsonb_build_object(''handed_back'', recommender.requeue_stale_jobs())',
         'Take jobs away from workers that are silent'
     ),
     (
-        5, 'retention', '15 2 * * *',
+        6, 'retention', '15 2 * * *',
         'SELECT recommender._enqueue_scheduled(''apply_analytics_retention'')',
         'Make partitions ahead, and remove telemetry, receipts and ended jobs that are old enough'
     ),
     (
-        6, 'freshness', '*/15 * * * *',
+        7, 'freshness', '*/15 * * * *',
         'SELECT recommender.check_freshness()',
         'Say what is out of date, stuck or failed'
     )

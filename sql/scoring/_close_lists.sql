@@ -25,12 +25,19 @@ BEGIN
         generated_at = p_run.as_of,
         run_id = p_run.id,
         item_count = coalesce(n.item_count, 0),
-        language = coalesce(s.language, 'en')
+        language = coalesce(s.language, 'en'),
+        fingerprint = f.fingerprint,
+        due_run_id = NULL
     FROM unnest(p_user_ids) AS u (user_id)
+    LEFT JOIN recommender.user_profiles_snapshot AS f ON f.user_id = u.user_id
     LEFT JOIN pg_temp.scoring_students AS s ON s.user_id = u.user_id
     LEFT JOIN lengths AS n ON n.profile_id = s.profile_id
     WHERE l.user_id = u.user_id;
-    UPDATE public.recommendation_lists AS l SET run_id = p_run.id
+    -- What a list of a later moment was made from, nobody compared with what this run knows.
+    UPDATE public.recommendation_lists AS l SET
+        run_id = p_run.id,
+        fingerprint = NULL,
+        due_run_id = NULL
     WHERE l.user_id = ANY (p_newer_ids);
     -- The shortest list bounds the range of ranks, so that the key finds what is beyond.
     SELECT min(l.item_count) INTO v_shortest
@@ -49,4 +56,4 @@ $$;
 COMMENT ON FUNCTION recommender._close_lists(
     public.recommendation_runs, integer[], integer[]
 ) IS
-'Writes the headers of the lists p_user_ids of a batch (item_count from scoring_ranks, 0 for those without rows), deletes the ranks beyond, and marks the lists p_newer_ids as passed.';
+'Writes the headers of the lists p_user_ids of a batch (item_count from scoring_ranks, 0 for those without rows), notes the fingerprints they were made from, deletes the ranks beyond, and marks the lists p_newer_ids as passed.';

@@ -26,7 +26,12 @@ BEGIN
             AND l.generated_at <= clock_timestamp()
             AND l.model_version = p_run.model_version AS is_newer
         FROM public.recommendation_lists AS l
-        WHERE l.user_id = ANY (p_user_ids) AND l.run_id IS DISTINCT FROM p_run.id
+        WHERE
+            l.user_id = ANY (p_user_ids)
+            AND CASE
+                WHEN p_run.is_full THEN l.run_id IS DISTINCT FROM p_run.id
+                ELSE l.due_run_id = p_run.id
+            END
         ORDER BY l.user_id
         FOR UPDATE SKIP LOCKED
     ) AS h;

@@ -6,20 +6,31 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
-    v_removed integer;
+    v_is_full boolean := (
+        SELECT r.is_full FROM public.recommendation_runs AS r WHERE r.id = p_run_id
+    );
+    v_removed_ids integer[];
 BEGIN
-    DELETE FROM public.user_recommendations AS r
-    WHERE NOT EXISTS (
-        SELECT FROM recommender.source_students AS s WHERE s.user_id = r.user_id
-    );
-    DELETE FROM public.recommendation_lists AS l
-    WHERE NOT EXISTS (
-        SELECT FROM recommender.source_students AS s WHERE s.user_id = l.user_id
-    );
-    GET DIAGNOSTICS v_removed = ROW_COUNT;
+    WITH removed AS (
+        DELETE FROM public.recommendation_lists AS l
+        WHERE NOT EXISTS (
+            SELECT FROM recommender.source_students AS s WHERE s.user_id = l.user_id
+        )
+        RETURNING l.user_id
+    )
+
+    SELECT array_agg(d.user_id) INTO v_removed_ids FROM removed AS d;
+    DELETE FROM public.user_recommendations AS r WHERE r.user_id = ANY (v_removed_ids);
+    IF v_is_full THEN
+        -- Rows without a header, too.
+        DELETE FROM public.user_recommendations AS r
+        WHERE NOT EXISTS (
+            SELECT FROM recommender.source_students AS s WHERE s.user_id = r.user_id
+        );
+    END IF;
     UPDATE public.recommendation_runs AS r SET finished_at = clock_timestamp()
     WHERE r.id = p_run_id;
-    RETURN v_removed;
+    RETURN coalesce(cardinality(v_removed_ids), 0);
 END;
 $$;
 

@@ -27,6 +27,7 @@ BEGIN
     v_event_count := recommender._prepare_events(v_model, v_run.as_of);
     PERFORM recommender._prepare_postings();
     PERFORM recommender._make_batch_tables();
+    PERFORM recommender._note_run_events(v_run, v_model);
     PERFORM set_config('recommender.prepared_run', p_run_id::text, false);
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
     RETURN v_event_count;

@@ -24,9 +24,8 @@ AS $$
                 min(h.user_id) OVER (
                     PARTITION BY coalesce(p.likeness, h.user_id)
                 ) AS first_user_id
-            FROM public.recommendation_lists AS h
+            FROM recommender._remaining_lists(p_run_id) AS h
             LEFT JOIN recommender.user_profiles_snapshot AS p ON p.user_id = h.user_id
-            WHERE h.run_id IS DISTINCT FROM p_run_id
         ) AS g
     ) AS l
     GROUP BY l.batch_no

@@ -20,7 +20,9 @@ BEGIN
     PERFORM recommender._check_run_model(v_run);
     SELECT b.user_ids, b.newer_ids INTO v_user_ids, v_newer_ids
     FROM recommender._lock_lists(v_run, p_user_ids, p_wait) AS b;
-    IF NOT recommender._ensure_run_snapshot(v_run) THEN
+    IF v_user_ids IS NULL AND v_newer_ids IS NULL THEN
+        RETURN 0;
+    ELSIF NOT recommender._ensure_run_snapshot(v_run) THEN
         RETURN NULL;
     END IF;
     PERFORM recommender._set_as_of(v_run.as_of);

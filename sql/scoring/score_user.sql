@@ -49,6 +49,8 @@ BEGIN
         model_version = v_model_version,
         generated_at = v_generated_at,
         item_count = v_item_count,
+        -- Made from the plain views, of which there is no fingerprint.
+        fingerprint = NULL,
         language = recommender.choose_language(
             (SELECT s.language FROM recommender.source_students AS s WHERE s.user_id = p_user_id)
         )

@@ -36,7 +36,7 @@ TRUNCATE
     user_implicit_interest_cities, user_recommendations, recommendation_lists,
     recommendation_runs, recommender_models, interaction_history, interaction_receipts,
     analytics_rate_limits, background_jobs, recommender_snapshot, model_activations,
-    guardrail_evaluations, schedule_runs, recommender_schedule
+    guardrail_evaluations, schedule_runs, recommender_schedule, recommendation_run_events
 """
 
 FILL = """
