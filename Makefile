@@ -63,8 +63,8 @@ worker: migrate ## Run background jobs, beside make serve: TASK_QUEUE_ENABLED=tr
 demo: setup ## From nothing to answers: database, population, training, lists, HTTP on 127.0.0.1:8000
 	@exec $(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
 
-test: setup ## Run all tests on a real PostgreSQL
-	@$(BIN)/python -m pytest
+test: setup ## Run all tests on a real PostgreSQL (ARGS=… for pytest)
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## Check style and types; changes nothing
 	@$(BIN)/ruff check .

@@ -308,9 +308,10 @@ def test_a_batch_reads_its_own_students_and_their_postings_by_index(
     batch, *_ = run(
         connection.fetch("SELECT * FROM recommender.run_batches($1, $2)", run_id, STUDENTS_A_BATCH)
     )
-    plans = explainer.nested_plans(
-        "SELECT recommender.score_students($1, $2)", run_id, batch["user_ids"]
-    )
+    # The plans that are kept are those of a batch of one.
+    first, *others = batch["user_ids"]
+    run(connection.execute("SELECT recommender.score_students($1, $2)", run_id, [first]))
+    plans = explainer.nested_plans("SELECT recommender.score_students($1, $2)", run_id, others)
     for plan in plans.values():
         read_whole = set(explainer.read_whole(plan))
         assert read_whole & {*STUDENT_SIDE, *LISTS, *TWINS, "registrations"} == set()
@@ -321,6 +322,11 @@ def test_a_batch_reads_its_own_students_and_their_postings_by_index(
     assert postings == {"Index Scan"}
     write = only(plans, "UPDATE public.user_recommendations")
     assert "user_recommendations_pkey" in {node.get("Index Name") for node in walk(write)}
+    assert "Nested Loop" not in {node["Node Type"] for node in walk(write)}
+    words = only(plans, "INSERT INTO pg_temp.scoring_words")
+    # But for unnesting the arrays of a profile.
+    looped = [node["Plans"][1] for node in walk(words) if node["Node Type"] == "Nested Loop"]
+    assert {node["Node Type"] for node in looped} <= {"Function Scan"}
 
 
 MOST_BUFFERS = 400
