@@ -3,7 +3,7 @@
 
 Everything happens on a server of its own in a temporary directory, with room for about 40 GB there.
 The command itself is run, `recompute_recommendations_ml.py --skip-training`, as a process of its
-own, and its progress is shown. Every few seconds the memory of that process and of all processes of
+own, and its progress is shown. Every 15 seconds the memory of that process and of all processes of
 the server is noted, each shared page counted once. Afterwards the floor: the finished rows as
 CREATE TABLE AS with a primary key. Exits 1 when a list is missing or a bound is missed.
 """
@@ -39,7 +39,7 @@ from scripts.bench.measure import (
 from scripts.bench.rescore_world import AS_OF, TOP_N, generate_students, write_floor
 
 COMMAND = Path(__file__).resolve().parents[1] / "recompute_recommendations_ml.py"
-SECONDS_BETWEEN_READINGS = 5
+SECONDS_BETWEEN_READINGS = 15
 MOST_PYTHON_MB = 300
 MOST_GROWTH = 1.2
 """The server's memory in the last third of the run over that in the second."""
