@@ -1022,4 +1022,4 @@ Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-6139146ce1ba0097cf114211c0ba8a66c32136e3558edded4f9d27b626bb42e8';
+4d1ac0a27206e01128dbc2f0c6a975ca5f2149c3750116085ec49b2a0fffc067';

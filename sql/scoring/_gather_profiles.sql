@@ -59,7 +59,7 @@ BEGIN
         GROUP BY a.user_id
     ),
 
-    registrations AS (
+    registered AS (
         SELECT
             r.user_id,
             array_agg(r.event_id ORDER BY r.event_id) AS event_ids
@@ -105,7 +105,7 @@ BEGIN
     FROM languages AS l
     INNER JOIN chosen_languages AS c ON c.language IS NOT DISTINCT FROM l.language
     LEFT JOIN profiles AS p ON p.user_id = l.user_id
-    LEFT JOIN registrations AS r ON r.user_id = l.user_id;
+    LEFT JOIN registered AS r ON r.user_id = l.user_id;
 
     INSERT INTO pg_temp.scoring_profiles (
         profile_id, language, attribute_nos, weights,

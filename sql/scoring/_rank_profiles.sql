@@ -45,7 +45,7 @@ BEGIN
             LIMIT p_top_n + cardinality(p.registered_ids)
         ),
 
-        events AS (
+        unfolded AS (
             SELECT
                 h.event_id,
                 h.base + h.contribution AS logit
@@ -66,7 +66,7 @@ BEGIN
             )::integer AS rank,
             e.event_id,
             e.logit
-        FROM events AS e
+        FROM unfolded AS e
         WHERE e.event_id <> ALL (p.registered_ids)
         ORDER BY recommender.sort_key(e.logit) DESC, e.event_id
         LIMIT p_top_n
