@@ -171,6 +171,9 @@ def planner(database_url: str, run: Run) -> Iterator[Planner]:
     async def populate() -> tuple[Connection[Record], dict[str, str]]:
         connection = await open_session(database_url)
         await connection.execute(NO_AUTOVACUUM)
+        # VACUUM calls no page all visible whose commits are not on disk yet, and without that an
+        # index-only scan costs more than reading a small table whole.
+        await connection.execute("SET synchronous_commit = on")
         await generate_population(connection, POPULATION)
         await connection.execute(LEARN)
         await settle(connection)
