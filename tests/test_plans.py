@@ -165,15 +165,17 @@ $$
 """
 """On a slow machine it comes in the middle, finds tables that are empty, and plans change."""
 
+FLUSHED = "SET synchronous_commit = on"
+"""VACUUM calls no page all visible whose commits are not on disk yet, and without that an index-only
+scan costs more than reading a small table whole."""
+
 
 @pytest.fixture(scope="module")
 def planner(database_url: str, run: Run) -> Iterator[Planner]:
     async def populate() -> tuple[Connection[Record], dict[str, str]]:
         connection = await open_session(database_url)
         await connection.execute(NO_AUTOVACUUM)
-        # VACUUM calls no page all visible whose commits are not on disk yet, and without that an
-        # index-only scan costs more than reading a small table whole.
-        await connection.execute("SET synchronous_commit = on")
+        await connection.execute(FLUSHED)
         await generate_population(connection, POPULATION)
         await connection.execute(LEARN)
         await settle(connection)

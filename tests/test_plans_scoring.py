@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.telemetry import interaction
 from tests.support.worlds import AS_OF, FEATURES, open_session
-from tests.test_plans import NO_AUTOVACUUM, Planner, walk
+from tests.test_plans import FLUSHED, NO_AUTOVACUUM, Planner, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,6 +158,7 @@ def planned(database_url: str, run: Run) -> Iterator[dict[tuple[str, str, str], 
         run(writer.close())
         pytest.skip("only a superuser may load auto_explain")
     run(writer.execute(NO_AUTOVACUUM))
+    run(writer.execute(FLUSHED))
     store = "SELECT recommender.store_model('m1', $1, $2, '{}')"
     run(writer.execute(store, FEATURES, [-1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, -0.5]))
     sessions = {mode: run(_open(database_url, mode)) for mode in MODES}

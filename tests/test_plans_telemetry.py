@@ -11,7 +11,7 @@ import pytest
 from app.population import Plan, generate_population, settle
 from tests.support.telemetry import interaction
 from tests.support.worlds import AS_OF, FEATURES, open_session
-from tests.test_plans import TABLE_OF, Planner, walk
+from tests.test_plans import FLUSHED, TABLE_OF, Planner, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,7 @@ CALL = "SELECT * FROM recommender.record_interactions($1, $2)"
 def explainer(database_url: str, run: Run) -> Iterator[Planner]:
     async def populate() -> tuple[Connection[Record], dict[str, str]]:
         connection = await open_session(database_url, AS_OF, **SETTINGS)
+        await connection.execute(FLUSHED)
         await generate_population(connection, POPULATION)
         await settle(connection)
         await connection.execute(
