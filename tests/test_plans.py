@@ -166,8 +166,8 @@ $$
 """On a slow machine it comes in the middle, finds tables that are empty, and plans change."""
 
 FLUSHED = "SET synchronous_commit = on"
-"""VACUUM calls no page all visible whose commits are not on disk yet, and without that an index-only
-scan costs more than reading a small table whole."""
+"""VACUUM calls no page all visible whose commits are not on disk yet, and without that an
+index-only scan costs more than reading a small table whole."""
 
 
 @pytest.fixture(scope="module")
