@@ -72,6 +72,7 @@ OUTCOMES = {
     "ER052": Outcome(404, "there is no such entry of the schedule"),
     "ER053": Outcome(422, "the cron expression is not valid"),
     "ER054": Outcome(409, "pg_cron is not installed in the database"),
+    "ER056": Outcome(409, "the run is not prepared in this session"),
 }
 
 

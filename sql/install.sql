@@ -49,6 +49,7 @@
 \ir feature/user_attributes_snapshot.sql
 \ir feature/upcoming_attributes.sql
 \ir feature/upcoming_attributes_snapshot.sql
+\ir feature/_live_hashes.sql
 \ir feature/_profile_hashes.sql
 \ir feature/user_profiles_snapshot.sql
 \ir feature/snapshot_moment.sql
@@ -118,6 +119,7 @@
 \ir scoring/_mark_due.sql
 \ir scoring/prepare_run.sql
 \ir scoring/_check_run_model.sql
+\ir scoring/_check_prepared.sql
 \ir scoring/_lock_lists.sql
 \ir scoring/_gather_profiles.sql
 \ir scoring/_rank_profiles.sql

@@ -44,6 +44,7 @@ FROM (
         'sql/scoring/_candidate_events.sql'
     ),
     ('function', '_check_job', ARRAY['text', 'jsonb'], 'sql/job/_check_job.sql'),
+    ('function', '_check_prepared', ARRAY['bigint'], 'sql/scoring/_check_prepared.sql'),
     (
         'function',
         '_check_run_model',
@@ -943,6 +944,7 @@ FROM (
     ),
     ('view', '_event_states', NULL::text[], 'sql/scoring/_event_states.sql'),
     ('view', '_freshness_warnings', NULL::text[], 'sql/schedule/_freshness_warnings.sql'),
+    ('view', '_live_hashes', NULL::text[], 'sql/feature/_live_hashes.sql'),
     ('view', '_profile_hashes', NULL::text[], 'sql/feature/_profile_hashes.sql'),
     ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
     ('view', 'active_evidence', NULL::text[], 'sql/guardrail/active_evidence.sql'),
@@ -1017,9 +1019,9 @@ COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 Definition sha256:2e705b27143e9a1504f7d2f41123aa302359bb16dbe400cfb99975349e04baee';
 
 COMMENT ON MATERIALIZED VIEW recommender.user_profiles_snapshot IS
-'One row is one user with attributes, registrations or the role of a student. fingerprint: a hash of attributes, registrations and language, equal as long as none changes; likeness: the same of what upcoming events have, equal for students whose lists are equal. As of recommender.snapshot_moment; refreshed by recommender.refresh_features().
-Definition sha256:cfdbb06d3e8cbc706a53ec229cefcfa87eacfaa7f617ef189bac0fe06f366c6d';
+'One row is one user with attributes, registrations or the role of a student. fingerprint: a hash of attributes, registrations and language, equal as long as none changes; twin_fingerprint: of the attributes alone; likeness: the same of what upcoming events have, equal for students whose lists are equal. As of recommender.snapshot_moment; refreshed by recommender.refresh_features().
+Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab465';
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-4d1ac0a27206e01128dbc2f0c6a975ca5f2149c3750116085ec49b2a0fffc067';
+e15b324cf465dc65447d3a82d1533d5e24696427ffc31cb2c4df442df2c806c3';

@@ -47,6 +47,7 @@ SELECT 'row', r.user_id, r.rank, r.xmin::text, r.ctid::text FROM user_recommenda
 UNION ALL
 SELECT 'header', l.user_id, 0, l.xmin::text, l.ctid::text FROM recommendation_lists AS l
 """
+WITHOUT_POPULARITY = "UPDATE recommender_models SET weights[7] = 0"
 LAST_RUN = "SELECT r.* FROM recommendation_runs AS r ORDER BY r.id DESC LIMIT 1"
 WRITTEN = """
 SELECT l.user_id FROM recommendation_lists AS l
@@ -693,6 +694,114 @@ def test_two_at_once_write_each_list_once(crowd: Desk, opened: Open, run: Run) -
     """
     assert crowd.rows(counts) == [(False, 225), (True, 225)]
     assert_as_full(crowd)
+
+
+def test_a_run_of_another_moment_takes_over_the_lists_that_are_left(
+    crowd: Desk, opened: Open, run: Run
+) -> None:
+    given, changed = opened(), opened()
+    control = crowd.connection
+    some = "CALL recommender.score_all(3, p_user_ids => $1)"
+    students = list(range(2, 452))
+
+    async def both() -> None:
+        stand = "SELECT set_config('recommender.as_of', $1, false)"
+        await changed.execute(stand, (AS_OF + hours(1)).isoformat())
+        first = asyncio.ensure_future(given.execute(some, students))
+        # It holds the headers of a batch, with more to come.
+        await until_waiting(control, given)
+        second = asyncio.ensure_future(changed.execute(CHANGED))
+        await until_waiting(control, changed)
+        await control.execute("SELECT pg_advisory_unlock($1)", GATE)
+        await asyncio.gather(first, second)
+
+    run(both())
+    assert crowd.value("SELECT count(due_run_id) FROM recommendation_lists") == 0
+    crowd.stand_at((AS_OF + hours(1)).isoformat())
+    crowd.execute(CHANGED)
+    crowd.score_all()
+    crowd.rescore_changed()
+    assert crowd.written() == []
+
+
+def test_a_batch_takes_no_other_runs_preparation(desk: Desk) -> None:
+    desk.write(two_crowds())
+    runs = [desk.value("SELECT (recommender.start_run(3)).id") for _ in range(2)]
+    desk.execute("SELECT recommender._refresh_for_run($1)", runs[0])
+    desk.execute("SELECT recommender.prepare_run($1)", runs[0])
+    with pytest.raises(asyncpg.PostgresError, match="is not prepared in this session") as caught:
+        desk.execute("SELECT recommender.score_students($1, ARRAY[2])", runs[1])
+    assert caught.value.sqlstate == "ER056"
+    assert desk.value("SELECT recommender.score_students($1, ARRAY[2])", runs[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        (
+            "UPDATE users SET language_preference = 'ro' WHERE id = 2",
+            "UPDATE users SET language_preference = 'en' WHERE id = 2",
+        ),
+        (
+            REGISTER.format(2, 1),
+            "DELETE FROM registrations WHERE user_id = 2 AND event_id = 1",
+        ),
+    ],
+)
+def test_what_was_read_live_and_not_from_the_twins_is_noted(
+    desk: Desk, change: str, back: str
+) -> None:
+    desk.write(two_crowds())
+    desk.execute(WITHOUT_POPULARITY)
+    desk.score_all()
+    desk.execute(change)
+    desk.execute("CALL recommender.score_all(3, p_user_ids => ARRAY[2], p_refresh => false)")
+    desk.execute(back)
+    desk.rescore_changed()
+    assert 2 in desk.written()
+    assert_as_full(desk)
+
+
+def test_a_run_leaves_what_a_later_one_has_written(desk: Desk, opened: Open, run: Run) -> None:
+    desk.write(two_crowds())
+    earlier = opened()
+    run_id = desk.value("SELECT (recommender.start_run(3)).id")
+    run(earlier.execute("SELECT recommender._refresh_for_run($1)", run_id))
+    run(earlier.execute("SELECT recommender.prepare_run($1)", run_id))
+    desk.execute("DELETE FROM event_tags WHERE event_id = 1")
+    desk.score_all()
+    late = "SELECT recommender.score_students($1, ARRAY(SELECT generate_series(1, 500)))"
+    assert run(earlier.fetchval(late, run_id)) == 0
+    run(earlier.execute("SELECT recommender.finish_run($1)", run_id))
+    desk.rescore_changed()
+    assert_as_full(desk)
+
+
+def test_a_run_of_all_is_resumed_after_one_of_some(desk: Desk) -> None:
+    desk.write(two_crowds())
+    run_id = desk.value("SELECT (recommender.start_run(3)).id")
+    desk.execute("CALL recommender.score_all(3, p_user_ids => ARRAY[2, NULL, 3])")
+    desk.execute("CALL recommender.score_all(3, p_resume => true)")
+    unfinished = "SELECT count(*) FROM recommendation_runs WHERE finished_at IS NULL"
+    assert desk.value(unfinished) == 0
+    assert desk.value("SELECT count(*) FROM recommendation_lists WHERE run_id = $1", run_id) == (
+        len(EVERYBODY) - 2
+    )
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        desk.execute("CALL recommender.score_all(3, p_resume => true)")
+    assert caught.value.sqlstate == "ER032"
+
+
+def test_no_id_is_nobody_not_everybody(desk: Desk) -> None:
+    desk.write(two_crowds())
+    desk.score_all()
+    desk.stand_at((AS_OF + hours(1)).isoformat())
+    desk.execute("SELECT recommender.score_user(3, 3)")
+    desk.stand_at((AS_OF + hours(0.5)).isoformat())
+    desk.execute("CALL recommender.score_all(3, p_user_ids => ARRAY[2, NULL])")
+    assert desk.value("SELECT generated_at FROM recommendation_lists WHERE user_id = 2") == (
+        AS_OF + hours(0.5)
+    )
 
 
 def test_a_model_that_is_activated_meanwhile_stops_it_and_the_next_rescores_everybody(

@@ -19,7 +19,8 @@ live_events AS (
 SELECT
     s.user_id,
     hash_record_extended(a, 0) AS hash,
-    l.attribute IS NOT NULL AS is_live
+    l.attribute IS NOT NULL AS is_live,
+    false AS is_read_live
 FROM recommender.user_attribute_sources_snapshot AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -32,22 +33,12 @@ CROSS JOIN LATERAL (
 LEFT JOIN live_attributes AS l ON l.attribute = s.attribute AND l.feature = s.feature
 UNION ALL
 SELECT
-    r.user_id,
-    hashint8extended(r.event_id, 1) AS hash,
-    l.event_id IS NOT NULL AS is_live
-FROM (
-    SELECT DISTINCT
-        g.user_id,
-        g.event_id
-    FROM recommender.source_registrations AS g
-) AS r
-LEFT JOIN live_events AS l ON l.event_id = r.event_id
-UNION ALL
-SELECT
-    s.user_id,
-    hashtextextended(coalesce(s.language, ''), 2) AS hash,
-    true AS is_live
-FROM recommender.source_students AS s;
+    h.user_id,
+    h.hash,
+    h.event_id IS NULL OR l.event_id IS NOT NULL AS is_live,
+    true AS is_read_live
+FROM recommender._live_hashes AS h
+LEFT JOIN live_events AS l ON l.event_id = h.event_id;
 
 COMMENT ON VIEW recommender._profile_hashes IS
-'One row is one row of user_attribute_sources_snapshot, one registration or the language of a student, as a 64-bit hash; is_live: upcoming events have it.';
+'One row is one row of user_attribute_sources_snapshot, one registration or the language of a student, as a 64-bit hash; is_live: upcoming events have it; is_read_live: scoring reads it live, not from a twin.';

@@ -26,10 +26,9 @@ BEGIN
         run_id = p_run.id,
         item_count = coalesce(n.item_count, 0),
         language = coalesce(s.language, 'en'),
-        fingerprint = f.fingerprint,
+        fingerprint = s.fingerprint,
         due_run_id = NULL
     FROM unnest(p_user_ids) AS u (user_id)
-    LEFT JOIN recommender.user_profiles_snapshot AS f ON f.user_id = u.user_id
     LEFT JOIN pg_temp.scoring_students AS s ON s.user_id = u.user_id
     LEFT JOIN lengths AS n ON n.profile_id = s.profile_id
     WHERE l.user_id = u.user_id;

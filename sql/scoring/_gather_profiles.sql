@@ -29,7 +29,8 @@ BEGIN
     DELETE FROM pg_temp.scoring_ranks;
     DELETE FROM pg_temp.scoring_words;
     INSERT INTO pg_temp.scoring_students (
-        user_id, profile_id, language, generic_reason, attribute_nos, weights, registered_ids
+        user_id, profile_id, language, generic_reason, fingerprint,
+        attribute_nos, weights, registered_ids
     )
     WITH attributes AS (
         SELECT
@@ -69,6 +70,27 @@ BEGIN
         GROUP BY r.user_id
     ),
 
+    -- Of what this statement reads: the twins, and in its own snapshot what is read live.
+    fingerprints AS (
+        SELECT
+            h.user_id,
+            bit_xor(h.hash) AS fingerprint
+        FROM (
+            SELECT
+                p.user_id,
+                p.twin_fingerprint AS hash
+            FROM recommender.user_profiles_snapshot AS p
+            WHERE p.user_id = ANY (p_user_ids)
+            UNION ALL
+            SELECT
+                v.user_id,
+                v.hash
+            FROM recommender._live_hashes AS v
+            WHERE v.user_id = ANY (p_user_ids)
+        ) AS h
+        GROUP BY h.user_id
+    ),
+
     languages AS (
         SELECT
             s.user_id,
@@ -99,13 +121,15 @@ BEGIN
         ) AS profile_id,
         c.chosen,
         c.generic_reason,
+        f.fingerprint,
         p.attribute_nos,
         p.weights,
         r.event_ids
     FROM languages AS l
     INNER JOIN chosen_languages AS c ON c.language IS NOT DISTINCT FROM l.language
     LEFT JOIN profiles AS p ON p.user_id = l.user_id
-    LEFT JOIN registered AS r ON r.user_id = l.user_id;
+    LEFT JOIN registered AS r ON r.user_id = l.user_id
+    LEFT JOIN fingerprints AS f ON f.user_id = l.user_id;
 
     INSERT INTO pg_temp.scoring_profiles (
         profile_id, language, attribute_nos, weights,
@@ -164,4 +188,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._gather_profiles(integer[], timestamptz, integer) IS
-'Fills scoring_students (one row a student of p_user_ids: profile_id, language, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and with weight 0 those of the first events by base).';
+'Fills scoring_students (one row a student of p_user_ids: profile_id, language, fingerprint of what was read, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and with weight 0 those of the first events by base).';

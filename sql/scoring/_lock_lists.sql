@@ -29,7 +29,7 @@ BEGIN
         WHERE
             l.user_id = ANY (p_user_ids)
             AND CASE
-                WHEN p_run.is_full THEN l.run_id IS DISTINCT FROM p_run.id
+                WHEN p_run.is_full THEN coalesce(l.run_id < p_run.id, true)
                 ELSE l.due_run_id = p_run.id
             END
         ORDER BY l.user_id

@@ -15,6 +15,7 @@ BEGIN
         profile_id integer NOT NULL,
         language text NOT NULL,
         generic_reason text,
+        fingerprint bigint,
         attribute_nos integer[],
         weights double precision[],
         registered_ids integer[]

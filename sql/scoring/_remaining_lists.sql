@@ -1,4 +1,4 @@
--- The lists a run has still to pass.
+-- The lists a run has still to pass; not those a later run has passed: it knows more.
 
 CREATE OR REPLACE FUNCTION recommender._remaining_lists(p_run_id bigint)
 RETURNS TABLE (user_id integer)
@@ -14,10 +14,10 @@ BEGIN ATOMIC
         WHERE r.id = p_run_id
     ) AS r
     INNER JOIN public.recommendation_lists AS l ON CASE
-        WHEN r.is_full THEN l.run_id IS DISTINCT FROM r.id
+        WHEN r.is_full THEN coalesce(l.run_id < r.id, true)
         ELSE l.due_run_id = r.id
     END;
 END;
 
 COMMENT ON FUNCTION recommender._remaining_lists(bigint) IS
-'The students a run has not passed: of all, or of those that were found or given to it and that no later run took over.';
+'The students neither a run nor a later one has passed: of all, or of those that were found or given to it and that no later run took over.';

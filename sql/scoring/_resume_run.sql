@@ -8,8 +8,18 @@ AS $$
 DECLARE
     v_run public.recommendation_runs;
 BEGIN
-    SELECT r.* INTO v_run FROM public.recommendation_runs AS r ORDER BY r.id DESC LIMIT 1;
-    IF v_run.id IS NULL OR v_run.finished_at IS NOT NULL THEN
+    -- What a later run of all students has finished needs no end any more.
+    SELECT r.* INTO v_run
+    FROM public.recommendation_runs AS r
+    WHERE
+        r.finished_at IS NULL
+        AND NOT EXISTS (
+            SELECT FROM public.recommendation_runs AS f
+            WHERE f.id > r.id AND f.is_full AND f.finished_at IS NOT NULL
+        )
+    ORDER BY r.is_full DESC, r.id DESC
+    LIMIT 1;
+    IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER032',
             MESSAGE = 'there is no interrupted run to resume',
@@ -28,4 +38,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._resume_run(text) IS
-'The last run, which must be unfinished (ER032) and of the model of this version (ER031).';
+'The last unfinished run of all students, else of some, that no later run of all has replaced (ER032: none); it must be of the model of this version (ER031).';

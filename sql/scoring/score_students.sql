@@ -18,13 +18,19 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('model'));
     SELECT r.* INTO STRICT v_run FROM public.recommendation_runs AS r WHERE r.id = p_run_id;
     PERFORM recommender._check_run_model(v_run);
-    SELECT b.user_ids, b.newer_ids INTO v_user_ids, v_newer_ids
-    FROM recommender._lock_lists(v_run, p_user_ids, p_wait) AS b;
-    IF v_user_ids IS NULL AND v_newer_ids IS NULL THEN
+    PERFORM recommender._check_prepared(p_run_id);
+    -- The twins before the headers, as whoever marks headers does: the other way round, the two
+    -- would wait for each other.
+    IF NOT EXISTS (
+        SELECT FROM recommender._remaining_lists(p_run_id) AS l
+        WHERE l.user_id = ANY (p_user_ids)
+    ) THEN
         RETURN 0;
     ELSIF NOT recommender._ensure_run_snapshot(v_run) THEN
         RETURN NULL;
     END IF;
+    SELECT b.user_ids, b.newer_ids INTO v_user_ids, v_newer_ids
+    FROM recommender._lock_lists(v_run, p_user_ids, p_wait) AS b;
     PERFORM recommender._set_as_of(v_run.as_of);
     IF v_user_ids IS NOT NULL THEN
         PERFORM recommender._gather_profiles(v_user_ids, v_run.as_of, v_run.top_n);
@@ -39,4 +45,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.score_students(bigint, integer[], boolean) IS
-'Writes the lists of those of p_user_ids that the run has not passed, in the caller''s transaction, and returns how many it passed; at most 200 keep other writers from waiting. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. NULL: the twins were being rebuilt for another moment; nothing was written, commit and call again. Raises ER031 when another model scores by now.';
+'Writes the lists of those of p_user_ids that the run has not passed, in the caller''s transaction, and returns how many it passed; at most 200 keep other writers from waiting. Lists somebody else is writing are skipped, or waited for with p_wait; lists of a later moment by the same model are left unless the run overwrites. Needs recommender.prepare_run in this session. NULL: the twins were being rebuilt for another moment; nothing was written, commit and call again. Raises ER031 when another model scores by now, ER056 without that preparation. Sets synchronous_commit to off until the end of the transaction.';

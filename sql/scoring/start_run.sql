@@ -31,7 +31,8 @@ BEGIN
             PERFORM recommender.refuse_newer_lists(v_as_of);
         ELSIF NOT p_overwrite THEN
             PERFORM recommender.refuse_newer_lists(v_as_of, u.user_id)
-            FROM unnest(p_user_ids) AS u (user_id);
+            FROM unnest(p_user_ids) AS u (user_id)
+            WHERE u.user_id IS NOT NULL;
         END IF;
         INSERT INTO public.recommendation_runs (
             model_version, as_of, top_n, overwrites, is_full, basis_hash
