@@ -78,6 +78,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             "--changed finds the students itself: leave out --user-id, --resume, --dry-run"
         )
+    if options.force and options.skip_training:
+        parser.error("--force is about the model that is trained, and nothing is: leave it out")
     if not options.changed:
         options.top_n = options.top_n or DEFAULT_TOP_N
     if options.dry_run and options.skip_training and not options.user_id:

@@ -339,6 +339,8 @@ def test_a_database_without_the_schema_is_refused(
         "--changed --user-id 3",
         "--changed --resume",
         "--changed --dry-run",
+        "--force --changed",
+        "--force --skip-training",
     ],
 )
 def test_a_wrong_flag_is_refused_by_name(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
