@@ -32,10 +32,13 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 
 STARTER = """
+import signal
 import sys
 from pathlib import Path
 from app.embedded import EmbeddedServer
 from tests.support.server import FAST_SETTINGS
+# Whoever runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = EmbeddedServer(Path(sys.argv[1]), settings=FAST_SETTINGS)
 server.start()
 print(server.process_id(), flush=True)
