@@ -133,7 +133,9 @@ def test_it_fires(session: Connection[Record], run: Run) -> None:
             " ORDER BY occurrence_at LIMIT 1"
         )
     )
-    assert (ran["started_by"], ran["error"], ran["missed_count"]) == ("pg_cron", None, 0)
+    assert (ran["started_by"], ran["error"]) == ("pg_cron", None)
+    # What is registered just before a full minute may fire at the next one only.
+    assert ran["missed_count"] <= 1
     assert ran["occurrence_at"].second == ran["occurrence_at"].microsecond == 0
     job = "SELECT status FROM background_jobs WHERE job_type = 'apply_analytics_retention'"
     assert run(session.fetchval(job)) == "succeeded"
