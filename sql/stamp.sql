@@ -17,6 +17,20 @@ FROM (
     ('function', '_age_text', ARRAY['interval'], 'sql/admin/_age_text.sql'),
     ('function', '_as_jsonb', ARRAY['json'], 'sql/source/_json_as_jsonb.sql'),
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
+    (
+        'function',
+        '_backtest_candidates',
+        ARRAY['interval', 'interval'],
+        'sql/training/_backtest_candidates.sql'
+    ),
+    ('function', '_backtest_marks', ARRAY[]::text[], 'sql/training/_backtest_marks.sql'),
+    ('function', '_backtest_registered', ARRAY['boolean'], 'sql/training/_backtest_registered.sql'),
+    (
+        'function',
+        '_backtest_students',
+        ARRAY['integer', 'bigint'],
+        'sql/training/_backtest_students.sql'
+    ),
     ('function', '_basis_hash', ARRAY['public.recommender_models'], 'sql/scoring/_basis_hash.sql'),
     (
         'function',
@@ -24,6 +38,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text[]', 'text'],
         'sql/serving/_body_faults.sql'
     ),
+    ('function', '_build_pair_features', ARRAY['text[]'], 'sql/training/_build_pair_features.sql'),
     (
         'function',
         '_build_training_features',
@@ -80,6 +95,7 @@ FROM (
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
+    ('function', '_counts_implicit', ARRAY[]::text[], 'sql/source/_counts_implicit.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -584,6 +600,18 @@ FROM (
     ),
     (
         'function',
+        'backtest_features',
+        ARRAY['integer', 'integer', 'text[]'],
+        'sql/training/backtest_features.sql'
+    ),
+    (
+        'function',
+        'backtest_prepare',
+        ARRAY['timestamptz', 'interval', 'interval', 'integer', 'bigint', 'boolean'],
+        'sql/training/backtest_prepare.sql'
+    ),
+    (
+        'function',
         'base_logit',
         ARRAY[
             'double precision',
@@ -1024,4 +1052,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e15b324cf465dc65447d3a82d1533d5e24696427ffc31cb2c4df442df2c806c3';
+c066b07020664e4ed68dcc5758f54a3ebbe0612cf9e799fac1da112c1270b1fd';
