@@ -1052,4 +1052,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-c066b07020664e4ed68dcc5758f54a3ebbe0612cf9e799fac1da112c1270b1fd';
+cbd5b13a4e56cece6cc075f3ef09cfe9f5f18cebb2b74926235c93ca876ae1d2';

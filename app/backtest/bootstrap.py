@@ -99,8 +99,8 @@ class Bootstrap:
     def coverage(self, tops: Numbers, candidates: int) -> Estimate:
         """Give the share of the candidates that stand in a row of `tops` (-1: nothing).
 
-        A draw has fewer different students than there are, and they cover less: its quantiles would
-        leave the figure itself out. The interval is so many of its standard deviations to each side.
+        A draw has fewer different students than there are, and they cover less: its quantiles
+        would leave the figure itself out. The interval is 1.96 standard deviations to each side.
         """
         value = _covered(tops, candidates)
         shares = [
@@ -115,7 +115,7 @@ class Bootstrap:
 def paired_difference(
     a: Array, b: Array, users: Numbers, *, seed: int = SEED, replicates: int = REPLICATES
 ) -> Difference:
-    """Give the mean of a - b, row by row, and its interval by student; rows with a NaN are left out.
+    """Give the mean of a - b, row by row, and its interval by student, without rows with a NaN.
 
     The three arrays have a row for each list. Without any row the mean is 0, the interval infinite.
     """

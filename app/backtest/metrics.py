@@ -7,11 +7,13 @@ student registered for. Every row has a truth, and truth is within allowed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from app.backtest.protocol import Array, Flags, Numbers
 
 METRICS = ("hit@10", "ndcg@10", "recall@50", "auc")
@@ -24,7 +26,7 @@ _PAIRS_AT_A_TIME = 1 << 21
 
 def list_keys(logits: Array) -> Array:
     """Give what lists are sorted by: recommender.sort_key."""
-    return np.asarray(np.rint(logits * 1e9))
+    return np.asarray(np.rint(logits * 1e9), dtype=np.float64)
 
 
 def measure(keys: Array, allowed: Flags, truth: Flags) -> Array:
@@ -40,10 +42,10 @@ def measure(keys: Array, allowed: Flags, truth: Flags) -> Array:
     count = truth.sum(axis=1)
     others = (allowed & ~truth).sum(axis=1)
 
-    def total(values: Array) -> Array:
-        return np.bincount(rows, weights=values, minlength=len(truth))
+    def total(values: NDArray[np.floating[Any]]) -> Array:
+        return np.asarray(np.bincount(rows, weights=values, minlength=len(truth)), dtype=np.float64)
 
-    gain = np.where(rank <= TOP, 1.0 / np.log2(1.0 + rank), 0.0)
+    gain: Array = np.where(rank <= TOP, 1.0 / np.log2(1.0 + rank), 0.0)
     ideal = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(2.0 + np.arange(TOP)))])
     with np.errstate(invalid="ignore", divide="ignore"):
         behind = (others[rows] - others_ahead) / others[rows]

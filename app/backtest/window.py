@@ -255,7 +255,8 @@ class _Block:
     users: Numbers
     is_cold: Flags
     allowed: Flags
-    truth: Flags
+    truth_weights: Array
+    """What a registration after the cutoff weighs in training; 0: there was none."""
     visits: Array
     rules: Mapping[str, Array]
 
@@ -267,16 +268,15 @@ class _Block:
         marks = marks[begin:end]
         shape = (count, len(candidates))
         place = (marks["student_no"] - first, marks["event_no"])
-        truth, masked, visits = np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape)
-        for number, target in enumerate((truth, masked, visits)):
-            of_kind = marks["mark"] == number
-            target[place[0][of_kind], place[1][of_kind]] = marks["value"][of_kind]
+        values = np.zeros((3, *shape))
+        values[(marks["mark"], *place)] = marks["value"]
+        truth_weights, masked, visits = values
         return cls(
             window=window,
             users=users,
             is_cold=window.is_cold[first : first + count],
-            allowed=~masked,
-            truth=truth,
+            allowed=masked == 0,
+            truth_weights=truth_weights,
             visits=visits,
             rules=rule_keys(
                 users=users,
@@ -288,6 +288,11 @@ class _Block:
                 seed=window.protocol.seed,
             ),
         )
+
+    @property
+    def truth(self) -> Flags:
+        """What came."""
+        return np.asarray(self.truth_weights > 0)
 
     def judge(self, group: str, keys: Mapping[str, Array]) -> Judged:
         """Measure every ranking of the students of a group who have a truth in it."""
@@ -312,7 +317,8 @@ class _Block:
             negatives_per_positive=protocol.negatives_per_positive,
             seed=protocol.seed,
         )
-        return Predictions(self.users[rows], logits[rows, columns], labels, np.ones(len(rows)))
+        weights = np.where(labels == 1, self.truth_weights[rows, columns], 1.0)
+        return Predictions(self.users[rows], logits[rows, columns], labels, weights)
 
 
 def _joined(blocks: list[Judged]) -> Judged:

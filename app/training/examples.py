@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.copy_rows import Column, RowReader, row_type
-
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
     from numpy.typing import NDArray
@@ -37,9 +35,20 @@ ORDER BY m.example_no
 """
 """The bias is 1 in every row, so it does not travel."""
 
+COPY_HEADER_BYTES = 19
+"""PostgreSQL's binary COPY format: signature, flags and extension length; -1 as int16 ends it."""
+
 _ROWS_AT_FIRST = 4096
 
-ROW = row_type(*(Column(f"value_{number}") for number in range(1 + len(FEATURE_NAMES))))
+COLUMNS = 1 + len(FEATURE_NAMES)
+ROW = np.dtype(
+    [("column_count", ">i2")]
+    + [
+        field
+        for column in range(COLUMNS)
+        for field in ((f"length_{column}", ">i4"), (f"value_{column}", ">f8"))
+    ]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +64,28 @@ class Examples:
         return len(self.labels)
 
 
-class _Collector:
-    """Keeps what comes in arrays that grow."""
+class _Reader:
+    """Takes the COPY piece by piece, so that it is parsed while PostgreSQL sends the rest."""
 
     def __init__(self) -> None:
         self.count = 0
         self._features = np.empty((_ROWS_AT_FIRST, len(FEATURE_NAMES)))
         self._labels = np.empty(_ROWS_AT_FIRST)
         self._weights = np.empty(_ROWS_AT_FIRST)
+        self._rest = b""
+        self._skip = COPY_HEADER_BYTES
 
-    def keep(self, rows: NDArray[np.void]) -> None:
-        """Add rows."""
+    async def take(self, data: bytes) -> None:
+        """Keep the whole rows of a piece, and its end for the next one; the trailer is no row."""
+        pending = self._rest + data
+        begin = min(self._skip, len(pending))
+        self._skip -= begin
+        count = (len(pending) - begin) // ROW.itemsize
+        end = begin + count * ROW.itemsize
+        self._rest = pending[end:]
+        self._keep(np.frombuffer(pending, dtype=ROW, count=count, offset=begin))
+
+    def _keep(self, rows: NDArray[np.void]) -> None:
         first, self.count = self.count, self.count + len(rows)
         if self.count > len(self._labels):
             self._resize(max(self.count, 2 * len(self._labels)))
@@ -88,7 +108,6 @@ class _Collector:
 
 async def read_examples(connection: Connection[Record]) -> Examples:
     """Read pg_temp.training_matrix of this session, in its own order."""
-    collector = _Collector()
-    reader = RowReader(ROW, collector.keep)
+    reader = _Reader()
     await connection.copy_from_query(EXAMPLES, output=reader.take, format="binary")
-    return collector.examples()
+    return reader.examples()

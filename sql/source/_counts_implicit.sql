@@ -7,7 +7,7 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT current_setting('recommender.without_implicit', true) IS DISTINCT FROM 'on';
+    SELECT coalesce(current_setting('recommender.without_implicit', true), '') <> 'on';
 END;
 
 COMMENT ON FUNCTION recommender._counts_implicit() IS

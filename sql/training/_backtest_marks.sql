@@ -14,7 +14,7 @@ BEGIN
         s.student_no,
         t.event_no,
         'truth' AS mark,
-        1.0::double precision AS value
+        t.weight AS value
     FROM pg_temp.backtest_truth AS t
     INNER JOIN pg_temp.backtest_students AS s ON s.user_id = t.user_id
     UNION ALL
@@ -56,4 +56,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._backtest_marks() IS
-'Builds pg_temp.backtest_marks, one row a mark of a pair of pg_temp.backtest_students and backtest_candidates: truth (registered after the cutoff), masked (registered before it), attended (the student was registered for an event of this organizer that has started; value is the number of such events, each halved every 60 days since).';
+'Builds pg_temp.backtest_marks, one row a mark of a pair of pg_temp.backtest_students and backtest_candidates: truth (registered after the cutoff; value is what it weighs in training), masked (registered before it), attended (the student was registered for an event of this organizer that has started; value is the number of such events, each halved every 60 days since).';
