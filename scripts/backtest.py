@@ -242,7 +242,7 @@ async def _stored_model(
 ) -> tuple[Contender, dict[str, Any]]:
     row = await connection.fetchrow(MODEL, version)
     if row is None:
-        raise UserError(f"there is no model {version!r}: SELECT * FROM recommender.models has all")
+        raise UserError(f"there is no model {version!r}; recommender.models shows those there are")
     names, weights = tuple(row["feature_names"]), np.array(row["weights"], dtype=np.float64)
     if len(names) != len(weights) or not np.isfinite(weights).all():
         raise UserError(f"the weights of model {version!r} are not a finite number for each name")
@@ -257,7 +257,7 @@ def _about(
         return {OURS: {"trained": "at each cutoff", **asdict(Recipe.of(vars(options)))}}
     return {
         contender.name: {
-            "trained": "before, and may have seen what it is judged on",
+            "trained": "before, with these weights",
             "as_of": meta.get("as_of"),
             "feature_names": list(contender.feature_names),
         }
@@ -273,7 +273,7 @@ async def _judge_all(
     stored: Sequence[tuple[Contender, dict[str, Any]]],
 ) -> list[CutoffResult]:
     for contender, meta in stored:
-        _warn_of_seen_truth(contender.name, meta, cutoffs[-1] + protocol.horizon)
+        _warn_of_seen_truth(contender.name, meta, cutoffs[0])
     results, empty = [], []
     recipe = Recipe.of(vars(options))
     progress = Progress(
@@ -325,12 +325,14 @@ async def _train(connection: Connection[Record], window: Window, recipe: Recipe)
     return Contender(OURS, model.feature_names, model.fit.weights)
 
 
-def _warn_of_seen_truth(version: str, meta: dict[str, Any], end: datetime) -> None:
+def _warn_of_seen_truth(version: str, meta: dict[str, Any], first: datetime) -> None:
     trained_at = meta.get("as_of")
+    if trained_at and datetime.fromisoformat(trained_at) <= first:
+        return
     said = f"was trained at {trained_at}" if trained_at else "does not say when it was trained"
     console.print(
-        f"warning: model {version} {said}; what it learned from may be what it is judged on, "
-        f"which ends at {_say(end)}",
+        f"warning: model {version} {said}: it may have learned from what it is judged on, which "
+        f"begins at {_say(first)}",
         style="yellow",
         markup=False,
         soft_wrap=True,
