@@ -32,16 +32,11 @@ from rich.table import Table
 
 from app.arguments import whole_number
 from app.console import UserError, run
+from app.copy_rows import HEADER_BYTES
 from app.database import connect
 from app.population import Plan, generate_population, settle
 from app.schema import migrate
-from app.training.examples import (
-    COPY_HEADER_BYTES,
-    FEATURE_NAMES,
-    examples_query,
-    read_examples,
-    row_type,
-)
+from app.training.examples import FEATURE_NAMES, example_row, examples_query, read_examples
 from app.training.model import Recipe, fit_examples
 from scripts.bench.bounds import Bound, print_bounds
 from scripts.bench.measure import (
@@ -138,8 +133,8 @@ class Bench:
             await self.connection.copy_from_query(
                 examples_query(FEATURE_NAMES), output=file, format="binary"
             )
-        row = row_type(1 + len(FEATURE_NAMES))
-        rows = np.frombuffer(path.read_bytes()[COPY_HEADER_BYTES:-2], dtype=row)
+        row = example_row(FEATURE_NAMES)
+        rows = np.frombuffer(path.read_bytes()[HEADER_BYTES:-2], dtype=row)
         columns = [
             rows[f"value_{column}"].astype(float) for column in range(1 + len(FEATURE_NAMES))
         ]
