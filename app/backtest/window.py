@@ -67,7 +67,7 @@ MARK_ROW = row_type(
     Column("student_no", ">i4"), Column("event_no", ">i4"), Column("mark", ">i4"), Column("value")
 )
 
-PAIRS_A_BLOCK = 200_000
+PAIRS_A_BLOCK = 400_000
 """Of students and candidates, in memory and in temporary tables at once."""
 
 
