@@ -774,7 +774,7 @@ FROM (
     (
         'function',
         'judge_model',
-        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean'],
+        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean', 'jsonb'],
         'sql/training/judge_model.sql'
     ),
     ('function', 'log_loss', ARRAY['double precision', 'integer'], 'sql/training/log_loss.sql'),
@@ -1063,4 +1063,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7929e8cd30874c4b845ea2f90684d7becc3471a812f6c0371158499e106c2dcb';
+1158a4b8081dafe4e9ac7ac0d3755881e19ece1a5509a1d9b7da677fc58c04f7';
