@@ -801,7 +801,7 @@ FROM (
     (
         'function',
         'judge_model',
-        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean'],
+        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean', 'jsonb'],
         'sql/training/judge_model.sql'
     ),
     ('function', 'log_loss', ARRAY['double precision', 'integer'], 'sql/training/log_loss.sql'),
@@ -1090,4 +1090,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-64d08230396b7b77a0447d6c6575f57f940d9e3a84e9b643f8ea37e4cb1d0f3d';
+e6a7a987139f9c11b136609b26fd9222255542a59e4840a8d5c17f5ac308ced8';

@@ -381,7 +381,7 @@ def test_with_few_students_a_worse_model_is_activated_with_a_warning(gate: Gate)
     assert gate.value(ACTIVE) == "bad"
 
 
-@pytest.mark.parametrize("names", [FEATURES[:7], FEATURES[::-1], (*FEATURES, "luck")])
+@pytest.mark.parametrize("names", [("luck",), (*FEATURES, "luck")])
 def test_an_active_model_of_other_features_is_no_measure(
     gate: Gate, names: tuple[str, ...]
 ) -> None:
@@ -396,6 +396,24 @@ def test_an_active_model_of_other_features_is_no_measure(
     assert (verdict.is_activated, verdict.is_warning) == (True, True)
     assert "it was trained on other features" in verdict.reason
     assert gate.value(ACTIVE) == "bad"
+
+
+def test_an_active_model_of_some_of_the_features_is_judged_by_those(gate: Gate) -> None:
+    """As a model of the base set is beside one of more features."""
+    bias, city = FEATURES.index("bias"), FEATURES.index("same_city")
+    model, _ = gate.store("whole")
+    gate.value("UPDATE recommender_models SET is_active = false")
+    gate.value(
+        "INSERT INTO recommender_models (model_version, feature_names, weights, is_active)"
+        " VALUES ('few', $1, $2, true)",
+        [FEATURES[city], FEATURES[bias]],
+        [1.5, -2.0],
+    )
+    weights = np.zeros(len(FEATURES))
+    weights[[city, bias]] = 1.5, -2.0
+    compared = gate.run(compare_with_active(gate.connection, model.fit.weights, FEATURES))
+    assert compared.compared_with == "few"
+    assert compared.compared_loss == pytest.approx(gate.value(LOSS, weights.tolist()), rel=1e-12)
 
 
 def test_a_model_is_compared_with_the_largest_weights_there_can_be(gate: Gate) -> None:
