@@ -15,6 +15,7 @@ import pytest
 from asyncpg import PostgresError
 from hypothesis import HealthCheck, given, settings
 
+from app.backtest.comparison import compare_with_popularity
 from app.backtest.metrics import first_columns, list_keys
 from app.backtest.protocol import Protocol
 from app.backtest.report import summarize
@@ -410,7 +411,7 @@ def test_rankings_are_those_of_the_definition(backtest: Backtest, world: World) 
         for row in rows:
             if row["is_cold"] == (group == "cold"):
                 expected.setdefault(row["student_no"], []).append((-row["key"], row["event_no"]))
-        tops = result.groups[group].tops["m"] if group in result.groups else np.empty((0, 10))
+        tops = result.groups[group].tops.get("m", np.empty((0, 10)))
         assert [[c for c in top.tolist() if c >= 0] for top in tops] == [
             [event for _, event in sorted(pairs)[:10]] for _, pairs in sorted(expected.items())
         ]
@@ -470,6 +471,34 @@ def test_a_contender_may_have_its_features_in_another_order(
     back = Contender("back", FEATURE_NAMES[::-1], weights[::-1])
     judged = backtest.judge(there, back).groups["all"]
     np.testing.assert_array_equal(judged.tops["there"], judged.tops["back"])
+
+
+def test_a_model_is_compared_with_popularity_by_student(
+    backtest: Backtest, populated_rows: None
+) -> None:
+    good = Contender("m", FEATURE_NAMES, np.array([-3, 1, 1, 0.5, 0.7, 2, 0.3, -0.2]))
+    bad = Contender("m", FEATURE_NAMES, -good.weights)
+    backtest.window()
+    students = backtest.rows(
+        "SELECT count(*) FROM pg_temp.backtest_students AS s WHERE NOT s.is_cold"
+    )[0][0]
+    better, worse = (
+        backtest.run(compare_with_popularity(backtest.connection, model, CUTOFF))
+        for model in (good, bad)
+    )
+    assert better is not None
+    assert worse is not None
+    assert better.students == worse.students == students
+    assert worse.low <= worse.mean <= worse.high < 0 < better.low <= better.mean <= better.high
+    figures = summarize([backtest.judge(good)], ["m"], Protocol()).groups["all"]
+    difference = figures.differences["m"]["popularity"]["ndcg@10"]
+    assert difference.value == pytest.approx(better.mean)
+    assert (difference.low, difference.high) == pytest.approx((better.low, better.high))
+
+
+def test_without_anybody_there_is_no_comparison(backtest: Backtest) -> None:
+    backtest.run(World().write(backtest.connection))
+    assert backtest.run(compare_with_popularity(backtest.connection, ZERO, CUTOFF)) is None
 
 
 # Nothing leaks

@@ -7,7 +7,7 @@ drawn are students, not lists: those of one student at several cutoffs are alike
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,8 +45,7 @@ class Estimate:
 NOTHING = Estimate(None, None, None)
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """The mean of a paired difference, its 95 % interval, and how many students it is of."""
 
     mean: float

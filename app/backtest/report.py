@@ -60,8 +60,9 @@ def summarize(
     """Put the cutoffs together; a group that nobody is in is left out."""
     groups = {}
     for group in GROUPS:
-        parts = [(result, result.groups[group]) for result in results if group in result.groups]
-        parts = [(result, judged) for result, judged in parts if len(judged.users)]
+        parts = [
+            (result, result.groups[group]) for result in results if len(result.groups[group].users)
+        ]
         if parts:
             groups[group] = _summarize_group(parts, models, protocol.seed, replicates)
     return Report(

@@ -225,7 +225,7 @@ async def judge_window(
         candidate_count=width,
         student_count=window.student_count,
         judged_count=total,
-        groups={group: _joined(blocks) for group, blocks in parts.items() if blocks},
+        groups={group: _joined(blocks) for group, blocks in parts.items()},
         predictions={
             name: Predictions.joined(blocks) for name, blocks in predictions.items() if blocks
         },
@@ -322,6 +322,8 @@ class _Block:
 
 
 def _joined(blocks: list[Judged]) -> Judged:
+    if not blocks:
+        return Judged(np.empty(0, dtype=np.int64), {}, {})
     names = blocks[0].metrics
     return Judged(
         np.concatenate([block.users for block in blocks]),
