@@ -76,8 +76,8 @@ def _draw_group(axes: Axes, report: Report, group: str) -> None:
         )
     axes.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(left=0)
-    axes.margins(x=0.18)
+    # Room for the figures beside the points.
+    axes.set_xlim(0, 1.25 * max([estimate.high or 0.0 for _, estimate in rows], default=0.8) or 1)
     axes.set_xlabel("NDCG@10")
     axes.set_title(f"{group}: {figures.lists:,} lists", fontsize=10)
     _clear(axes)

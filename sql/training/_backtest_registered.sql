@@ -7,11 +7,14 @@ STABLE
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT DISTINCT u.user_id, c.event_no
+    SELECT DISTINCT
+        r.user_id,
+        c.event_no
     FROM pg_temp.backtest_candidates AS c
     INNER JOIN recommender.source_registrations AS r ON r.event_id = c.event_id
-    INNER JOIN recommender.source_users AS u ON u.user_id = r.user_id
-    WHERE u.role = 'student' OR NOT p_only_students;
+    WHERE
+        NOT p_only_students
+        OR EXISTS (SELECT FROM recommender.source_students AS s WHERE s.user_id = r.user_id);
 END;
 $$;
 
