@@ -26,7 +26,7 @@
 \ir source/source_interest_tags.sql
 \ir source/source_hidden_tags.sql
 \ir source/source_blocked_organizers.sql
-\ir source/_counts_implicit.sql
+\ir source/_is_backtest.sql
 \ir source/source_implicit_tags.sql
 \ir source/source_implicit_categories.sql
 \ir source/source_implicit_cities.sql

@@ -101,7 +101,6 @@ FROM (
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
-    ('function', '_counts_implicit', ARRAY[]::text[], 'sql/source/_counts_implicit.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -252,6 +251,7 @@ FROM (
     ),
     ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
+    ('function', '_is_backtest', ARRAY[]::text[], 'sql/source/_is_backtest.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
     (
         'function',
@@ -1090,4 +1090,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-4b50f232a544f859312d61e74b56afc43d82142f6a089934e5229fb4601e7e04';
+bc10dee61eb2079004ccd21353c08f6a72e46828cae7eab5ce89ce73be667c10';

@@ -544,6 +544,11 @@ CHANGES_AFTER = (
     END
     WHERE deleted_at > $1 OR (deleted_at IS NULL AND id % 5 = 0)
     """,
+    # Attendance has no time of its own; it comes with the event.
+    """
+    UPDATE registrations AS r SET attended = NOT coalesce(r.attended, false)
+    FROM events AS e WHERE e.id = r.event_id AND e.start_time > $1
+    """,
     "DELETE FROM favorite_events WHERE created_at > $1",
     """
     INSERT INTO favorite_events (user_id, event_id, created_at)
@@ -631,8 +636,9 @@ async def what_is_seen(connection: Connection[Record], recipe: Recipe) -> list[b
         Recipe(recipe="windows"),
         Recipe(recipe="reference"),
         Recipe(recipe="reference", history="all"),
+        Recipe.of({"recipe": "windows", "feature_set": "extended"}),
     ],
-    ids=["windows", "reference", "all history"],
+    ids=["windows", "reference", "all history", "extended"],
 )
 def test_what_came_later_is_not_seen(
     backtest: Backtest, populated_rows: None, recipe: Recipe

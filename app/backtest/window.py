@@ -137,17 +137,18 @@ class CutoffResult:
 
 @asynccontextmanager
 async def standing_at(connection: Connection[Record], cutoff: datetime) -> AsyncIterator[None]:
-    """Let the session stand at a moment without implicit interests; afterwards it is as it was.
+    """Let the session stand at a moment as a backtest; afterwards it is as it was.
 
-    The tables keep only the present of implicit interests, and that knows what happened later.
+    A backtest sees no implicit interests: the tables keep only their present, and that knows what
+    happened later.
     """
     before = {
         name: await connection.fetchval(SHOW, name)
-        for name in ("recommender.as_of", "recommender.without_implicit")
+        for name in ("recommender.as_of", "recommender.is_backtest")
     }
     try:
         await connection.fetchval(SET, "recommender.as_of", cutoff.isoformat())
-        await connection.fetchval(SET, "recommender.without_implicit", "on")
+        await connection.fetchval(SET, "recommender.is_backtest", "on")
         yield
     except BaseException:
         # In a transaction that failed nothing can be set: its rollback does it.

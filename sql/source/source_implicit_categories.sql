@@ -9,7 +9,7 @@ SELECT
 FROM public.user_implicit_interest_categories AS ic
 WHERE
     recommender.normalize_text(ic.category) IS NOT NULL
-    AND (SELECT recommender._counts_implicit());
+    AND NOT (SELECT recommender._is_backtest());
 
 COMMENT ON VIEW recommender.source_implicit_categories IS
-'One row is one normalised category with its implicit score at last_seen_at; two may be the same text. Empty in a backtest, which stands at a moment whose scores nobody kept: where this view is adapted, keep recommender._counts_implicit(). Adaptation point.';
+'One row is one normalised category with its implicit score at last_seen_at; two may be the same text. Empty in a backtest, which stands at a moment whose scores nobody kept: where this view is adapted, keep recommender._is_backtest(). Adaptation point.';

@@ -4,7 +4,22 @@ CREATE OR REPLACE VIEW recommender.training_signals AS
 SELECT
     r.user_id,
     r.event_id,
-    CASE WHEN r.attended THEN 1.5 ELSE 1.0 END::double precision AS weight
+    CASE
+        WHEN
+            r.attended
+            -- It is not known since when; before the event it cannot have been.
+            AND (
+                NOT (SELECT recommender._is_backtest())
+                OR EXISTS (
+                    SELECT FROM recommender.source_events AS e
+                    WHERE
+                        e.event_id = r.event_id
+                        AND e.start_time <= (SELECT recommender.as_of())
+                )
+            )
+            THEN 1.5
+        ELSE 1.0
+    END::double precision AS weight
 FROM recommender.source_registrations AS r
 UNION ALL
 SELECT
