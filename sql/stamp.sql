@@ -1090,4 +1090,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e6a7a987139f9c11b136609b26fd9222255542a59e4840a8d5c17f5ac308ced8';
+1e75c9c5e2d4e96f1f3c91c61e006103ec14c7e2e2e92ed1dda382528dce2fbc';
