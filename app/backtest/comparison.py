@@ -28,8 +28,8 @@ async def compare_with_popularity(
     What came is what is known at recommender.as_of(); None when there is nobody to judge.
     """
     result = await evaluate_cutoff(connection, cutoff, [contender], protocol)
-    judged = result.groups["all"]
-    if not len(judged.users):
+    judged = result.groups.get("all")
+    if judged is None or not len(judged.users):
         return None
     column = METRICS.index("ndcg@10")
     return paired_difference(

@@ -22,6 +22,23 @@ BOUNDS: dict[str, dict[str, Any]] = {
     "windows": {"type": whole_number(1, 1_000), "metavar": "N"},
     "window_days": {"type": whole_number(1, 365), "metavar": "DAYS"},
 }
+HELP = {
+    "recipe": "windows: examples from fortnights before now, with what was known at the start of "
+    "each; reference: all examples at this moment; auto: windows if they hold enough",
+    "windows": "windows to take examples from, besides the newest, which judges",
+    "window_days": "length of a window",
+    "solver": "newton: the exact optimum; sgd: the same objective by mini-batches",
+    "history": "in the reference's recipe, leave an example's own event out of its history, or "
+    "keep it in as the reference does, which leaks the label",
+    "epochs": "passes of sgd over the examples",
+    "lr": "step size of sgd",
+    "l2": "L2 penalty on all weights but the bias",
+    "standardize": "penalise weights by what a typical difference of their feature does",
+    "seed": "seed of all sampling",
+    "negatives_per_positive": "sampled negatives for each positive",
+    "eval_negatives": "events each held-out positive has to beat for hitrate@10; 0 holds nothing "
+    "out",
+}
 
 
 def add_recipe_flags(group: argparse._ArgumentGroup, without: Collection[str] = ()) -> None:
@@ -39,6 +56,6 @@ def add_recipe_flags(group: argparse._ArgumentGroup, without: Collection[str] = 
         group.add_argument(
             f"--{part.name.replace('_', '-')}",
             default=default,
-            help=f"default: {'on' if default is True else default}",
+            help=f"{HELP[part.name]} (default: {'on' if default is True else default})",
             **settings,
         )

@@ -15,7 +15,7 @@ AS $$
 DECLARE
     v_most double precision := (SELECT p.max_loss_increase FROM recommender.parameters AS p);
     v_enough bigint := (SELECT p.min_holdout_students FROM recommender.parameters AS p);
-    v_students bigint := coalesce((p_against_popularity ->> 'students')::bigint, 0);
+    v_popularity_students bigint := coalesce((p_against_popularity ->> 'students')::bigint, 0);
     v_is_unpopular boolean := false;
     v_popularity text;
     v_faults text[] := '{}';
@@ -54,13 +54,13 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_against_popularity IS NOT NULL AND v_students < v_enough THEN
+    IF jsonb_typeof(p_against_popularity) = 'object' AND v_popularity_students < v_enough THEN
         is_warning := true;
         reason := format(
             '%s; not compared with popularity: %s students came in the newest window',
-            reason, v_students
+            reason, v_popularity_students
         );
-    ELSIF p_against_popularity IS NOT NULL THEN
+    ELSIF jsonb_typeof(p_against_popularity) = 'object' THEN
         v_popularity := format(
             'NDCG@10 %s %s popularity''s (%s to %s, %s students)',
             abs(round((p_against_popularity ->> 'difference')::numeric, 3)),
@@ -69,7 +69,7 @@ BEGIN
             END,
             round((p_against_popularity ->> 'low')::numeric, 3),
             round((p_against_popularity ->> 'high')::numeric, 3),
-            v_students
+            v_popularity_students
         );
         v_is_unpopular := (p_against_popularity ->> 'high')::double precision < 0;
         IF v_is_unpopular AND p_active_version IS NOT NULL THEN
