@@ -1090,8 +1090,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-<<<<<<< HEAD
-bc10dee61eb2079004ccd21353c08f6a72e46828cae7eab5ce89ce73be667c10';
-=======
-1e75c9c5e2d4e96f1f3c91c61e006103ec14c7e2e2e92ed1dda382528dce2fbc';
->>>>>>> main
+f102e5f9d22219387150fbd760efd9c070d2c34966c10d3933210962f601cc13';
