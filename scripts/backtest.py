@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from app.arguments import file_to_write, moment, number, whole_number
 from app.backtest.picture import draw, find_matplotlib
 from app.backtest.protocol import Protocol, last_cutoff, regular_cutoffs
 from app.backtest.report import as_json, as_lines, result_line, summarize
+from app.backtest.rules import RULES
 from app.backtest.window import Contender, judge_window, open_window, standing_at
 from app.console import UsageError, UserError, console, print_result, run
 from app.database import connect
@@ -33,7 +35,7 @@ from app.training.flags import add_recipe_flags
 from app.training.model import Recipe, train_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from asyncpg import Connection, Record
 
@@ -183,7 +185,9 @@ async def main() -> int:
         await connection.fetchval(STAND, options.as_of.isoformat() if options.as_of else "")
         protocol = _protocol(options)
         cutoffs = _cutoffs(options, await connection.fetchval(NOW))
-        stored = [await _stored_model(connection, version) for version in options.model]
+        stored = [
+            await _stored_model(connection, version) for version in dict.fromkeys(options.model)
+        ]
         results = await _judge_all(connection, options, protocol, cutoffs, stored)
     finally:
         await connection.close()
@@ -193,14 +197,24 @@ async def main() -> int:
     for line in as_lines(report):
         print_result(line)
     seconds = perf_counter() - started
+    document = as_json(report, _about(options, stored)) | {"seconds": round(seconds, 1)}
     if options.json:
-        document = as_json(report, _about(options, stored)) | {"seconds": round(seconds, 1)}
-        options.json.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        with _writing(options.json):
+            options.json.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
     if options.picture:
-        draw(report, options.picture)
+        with _writing(options.picture):
+            draw(report, options.picture)
     print_result("")
     print_result(result_line(report, seconds))
     return 0
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _protocol(options: argparse.Namespace) -> Protocol:
@@ -246,7 +260,9 @@ async def _stored_model(
     names, weights = tuple(row["feature_names"]), np.array(row["weights"], dtype=np.float64)
     if len(names) != len(weights) or not np.isfinite(weights).all():
         raise UserError(f"the weights of model {version!r} are not a finite number for each name")
-    return Contender(version, names, weights), json.loads(row["meta"] or "{}")
+    # Not to be taken for the rule of that name.
+    name = f"model {version}" if version in RULES or version == OURS else version
+    return Contender(name, names, weights), json.loads(row["meta"] or "{}")
 
 
 def _about(
@@ -306,7 +322,7 @@ async def _judge_all(
             results.append(await judge_window(connection, window, contenders, show))
             console.print(
                 f"{_say(cutoff)}: {len(window.candidates):,} candidates, {len(window.users):,} "
-                f"lists; trained in {trained - started:.1f} s, ranked in "
+                f"lists; {'' if stored else f'trained in {trained - started:.1f} s, '}ranked in "
                 f"{perf_counter() - trained:.1f} s",
                 soft_wrap=True,
             )

@@ -28,6 +28,7 @@ from app.backtest.window import (
     open_window,
     standing_at,
 )
+from app.console import UsageError
 from app.dataset import load_dataset
 from app.population import Plan, generate_population, settle
 from app.training.examples import FEATURE_NAMES
@@ -769,7 +770,7 @@ def test_a_stored_model_is_judged_as_it_is(
     command, connection = populated
     store = "SELECT recommender.store_model($1, $2, $3, $4::jsonb, false)"
     weights = [-3, 1, 1, 0.5, 0.7, 2, 0.3, -0.2]
-    for version, as_of in (("old", days(-300)), ("new", days(-1))):
+    for version, as_of in (("old", days(-300)), ("new", days(-1)), ("random", days(-99))):
         meta = json.dumps({"as_of": (AS_OF + as_of).isoformat()})
         run(connection.execute(store, version, list(FEATURE_NAMES), weights, meta))
     done = command(
@@ -782,6 +783,16 @@ def test_a_stored_model_is_judged_as_it_is(
     assert "model new was trained at 2026-02-28" in warnings[0]
     figures = json.loads((tmp_path / "a.json").read_text())["groups"]["all"]["figures"]
     assert figures["old"] == figures["new"]
+    differences = json.loads((tmp_path / "a.json").read_text())["groups"]["all"]["differences"]
+    assert list(differences["old"]) == ["new", *RULES]
+    assert differences["old"]["new"]["ndcg@10"] == {"value": 0, "low": 0, "high": 0}
+    done = command(
+        "--as-of", AS_OF.isoformat(), "--cutoff", CUTOFF.isoformat(),
+        "--model", "old", "--model", "random", "--model", "old", "--json", "/dev/full",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "  model random  " in done.stdout
+    assert "error: /dev/full cannot be written: No space left on device" in done.stderr
     fail_with(command("--as-of", AS_OF.isoformat(), "--model", "none"), "there is no model 'none'")
 
 
@@ -826,6 +837,14 @@ def test_wrong_flags_are_named(
         parse_arguments(flags)
     assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_picture_without_matplotlib_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match="--picture needs matplotlib"):
+        parse_arguments(["--picture", str(tmp_path / "a.svg")])
 
 
 def test_every_part_of_a_recipe_has_a_flag() -> None:

@@ -32,7 +32,7 @@ class GroupFigures:
     figures: Mapping[str, Mapping[str, Estimate]]
     """Of every model and rule: METRICS and coverage."""
     differences: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
-    """Of every model, less each rule: METRICS, paired by list."""
+    """Of every model, less each other model and each rule: METRICS, paired by list."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _summarize_group(
     users = np.concatenate([judged.users for _, judged in parts])
     names = [*models, *RULES]
     values = {name: np.concatenate([judged.metrics[name] for _, judged in parts]) for name in names}
-    pairs = [(model, rule) for model in models for rule in RULES]
+    pairs = [(model, other) for model in models for other in names if other != model]
     bootstrap = Bootstrap(users, seed=seed, replicates=replicates)
     estimates = iter(
         bootstrap.means(
@@ -100,8 +100,8 @@ def _summarize_group(
     )
     figures = {name: _take(estimates) for name in names}
     differences: dict[str, dict[str, Mapping[str, Estimate]]] = {model: {} for model in models}
-    for model, rule in pairs:
-        differences[model][rule] = _take(estimates)
+    for model, other in pairs:
+        differences[model][other] = _take(estimates)
     candidates = [result.candidate_count for result, _ in parts]
     for name in names:
         # The candidates of all cutoffs, one after the other.
@@ -151,8 +151,8 @@ def as_json(report: Report, about: Mapping[str, Any]) -> dict[str, Any]:
                 "students": figures.students,
                 "figures": {name: _rounded(each) for name, each in figures.figures.items()},
                 "differences": {
-                    model: {rule: _rounded(each) for rule, each in by_rule.items()}
-                    for model, by_rule in figures.differences.items()
+                    model: {other: _rounded(each) for other, each in by_other.items()}
+                    for model, by_other in figures.differences.items()
                 },
             }
             for group, figures in report.groups.items()
@@ -189,13 +189,14 @@ def as_lines(report: Report) -> Iterator[str]:
         rows = [["", *report.groups]]
         rows += [
             [
-                rule,
+                other,
                 *(
-                    _with_interval(figures.differences[model][rule]["ndcg@10"], sign="+")
+                    _with_interval(figures.differences[model][other]["ndcg@10"], sign="+")
                     for figures in report.groups.values()
                 ),
             ]
-            for rule in RULES
+            for other in (*report.models, *RULES)
+            if other != model
         ]
         yield from _aligned(rows)
     for model, bins in report.calibration.items():
