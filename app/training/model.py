@@ -217,8 +217,10 @@ def fit_examples(
     """
     x, y, w = examples.features, examples.labels, examples.weights
     try:
-        scales = column_scales(x, w) if recipe.standardize else np.ones(x.shape[1])
-        x = x / scales
+        scales = np.ones(x.shape[1])
+        if recipe.standardize:
+            scales = column_scales(x, w)
+            x = x / scales
         if recipe.solver == "newton":
             fit = fit_newton(x, y, w, recipe.l2)
         else:
