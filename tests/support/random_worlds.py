@@ -79,7 +79,7 @@ HELD = [days(-1), days(-5), days(-100), days(-170), days(-700), hours(-11), hour
 @st.composite
 def attended_worlds(draw: st.DrawFn, base: st.SearchStrategy[World] | None = None) -> World:
     """A random world in which students have been to events, and a model that asks for it."""
-    world = draw(base or worlds())
+    world = draw(worlds() if base is None else base)
     people = world.rows["users"]
     for person in people:
         if person["role"] == "organizer":
