@@ -94,6 +94,29 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
         help=f"use the model {VERSION_VARIABLE} names, else the active, else the newest one",
     )
     group.add_argument(
+        "--recipe",
+        choices=("auto", "windows", "reference"),
+        default=DEFAULTS.recipe,
+        help="windows: examples from fortnights before now, with what was known at the start of "
+        "each; reference: all examples at this moment; auto: windows if they hold enough (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--windows",
+        type=whole_number(1, 1000),
+        default=DEFAULTS.windows,
+        metavar="N",
+        help="windows to take examples from, besides the newest, which judges (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--window-days",
+        type=whole_number(1, 365),
+        default=DEFAULTS.window_days,
+        metavar="DAYS",
+        help="length of a window (default: %(default)s)",
+    )
+    group.add_argument(
         "--solver",
         choices=("sgd", "newton"),
         default=DEFAULTS.solver,
@@ -103,8 +126,8 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
         "--history",
         choices=("leave-one-out", "all"),
         default=DEFAULTS.history,
-        help="leave an example's own event out of its history, or keep it in as the reference "
-        "does, which leaks the label (default: %(default)s)",
+        help="in the reference's recipe, leave an example's own event out of its history, or keep "
+        "it in as the reference does, which leaks the label (default: %(default)s)",
     )
     group.add_argument(
         "--epochs",
@@ -123,6 +146,12 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
         type=number(0, 1e6),
         default=DEFAULTS.l2,
         help="L2 penalty on all weights but the bias (default: %(default)s)",
+    )
+    group.add_argument(
+        "--standardize",
+        action=argparse.BooleanOptionalAction,
+        default=DEFAULTS.standardize,
+        help="penalise weights by what a typical difference of their feature does (default: on)",
     )
     group.add_argument(
         "--seed",
@@ -294,8 +323,8 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
     )
     console.print(f"model {version}", style="bold", markup=False)
     console.print(
-        f"  {model.recipe.solver}, history {model.recipe.history}, loss "
-        f"{model.fit.loss:.6f}, {seconds:.1f} s"
+        f"  {_say_recipe(model.recipe)}, {model.recipe.solver}, loss {model.fit.loss:.6f}, "
+        f"{seconds:.1f} s"
     )
     console.print(f"  examples: {counts}")
     table = Table(box=None, padding=(0, 2))
@@ -321,6 +350,12 @@ def _print_model(model: TrainedModel, version: str, seconds: float) -> None:
             f"hitrate@10 {model.hitrate:.3f}, chance {model.chance:.3f} "
             f"({model.student_count:,} students with one positive held out)"
         )
+
+
+def _say_recipe(recipe: Recipe) -> str:
+    if recipe.recipe == "windows":
+        return f"{recipe.windows} windows of {recipe.window_days} days"
+    return f"the reference's examples, history {recipe.history}"
 
 
 async def _print_list(

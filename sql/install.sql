@@ -79,6 +79,7 @@
 \ir training/training_hash.sql
 \ir training/_signal_weight.sql
 \ir training/training_signals.sql
+\ir training/training_labels.sql
 \ir training/training_impressions.sql
 \ir training/impression_weight.sql
 \ir training/_learning_delta.sql
@@ -86,10 +87,18 @@
 \ir training/_sample_negatives.sql
 \ir training/_sample_weak_positives.sql
 \ir training/_sample_holdout_negatives.sql
+\ir training/_start_examples.sql
 \ir training/build_training_examples.sql
 \ir training/build_training_attributes.sql
 \ir training/_build_training_features.sql
+\ir training/_check_sampling.sql
 \ir training/build_training_matrix.sql
+\ir training/_fold_implicit_interests.sql
+\ir training/_build_pair_features.sql
+\ir training/_label_windows.sql
+\ir training/_window_horizon.sql
+\ir training/_sample_window.sql
+\ir training/build_training_windows.sql
 \ir training/_score_holdouts.sql
 \ir training/evaluate_holdouts.sql
 \ir training/log_loss.sql

@@ -36,6 +36,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text[]', 'text'],
         'sql/serving/_body_faults.sql'
     ),
+    ('function', '_build_pair_features', ARRAY['text[]'], 'sql/training/_build_pair_features.sql'),
     (
         'function',
         '_build_training_features',
@@ -62,6 +63,12 @@ FROM (
         '_check_run_model',
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_check_run_model.sql'
+    ),
+    (
+        'function',
+        '_check_sampling',
+        ARRAY['bigint', 'integer', 'integer'],
+        'sql/training/_check_sampling.sql'
     ),
     ('function', '_check_student', ARRAY['integer'], 'sql/admin/_check_student.sql'),
     ('function', '_choose_sort', ARRAY['integer', 'text', 'text'], 'sql/serving/_choose_sort.sql'),
@@ -203,6 +210,12 @@ FROM (
     ),
     (
         'function',
+        '_fold_implicit_interests',
+        ARRAY[]::text[],
+        'sql/training/_fold_implicit_interests.sql'
+    ),
+    (
+        'function',
         '_gather_profiles',
         ARRAY['integer[]', 'timestamptz', 'integer'],
         'sql/scoring/_gather_profiles.sql'
@@ -281,6 +294,12 @@ FROM (
         'sql/feedback/_keep_retention_history.sql'
     ),
     ('function', '_keeping_rank', ARRAY['text', 'jsonb'], 'sql/feedback/_keeping_rank.sql'),
+    (
+        'function',
+        '_label_windows',
+        ARRAY['timestamptz', 'interval', 'integer'],
+        'sql/training/_label_windows.sql'
+    ),
     (
         'function',
         '_learn_interests',
@@ -476,7 +495,7 @@ FROM (
     (
         'function',
         '_sample_negatives',
-        ARRAY['bigint', 'integer'],
+        ARRAY['bigint', 'integer', 'boolean'],
         'sql/training/_sample_negatives.sql'
     ),
     (
@@ -491,11 +510,17 @@ FROM (
         ARRAY['bigint'],
         'sql/training/_sample_weak_positives.sql'
     ),
+    (
+        'function',
+        '_sample_window',
+        ARRAY['bigint', 'integer', 'interval', 'integer', 'integer'],
+        'sql/training/_sample_window.sql'
+    ),
     ('function', '_schedule_runner', ARRAY[]::text[], 'sql/schedule/_schedule_runner.sql'),
     (
         'function',
         '_score_holdouts',
-        ARRAY['double precision[]'],
+        ARRAY['double precision[]', 'text[]'],
         'sql/training/_score_holdouts.sql'
     ),
     ('function', '_seconds_to_next_job', ARRAY['text[]'], 'sql/job/_seconds_to_next_job.sql'),
@@ -527,6 +552,7 @@ FROM (
         ARRAY['integer', 'timestamptz', 'boolean'],
         'sql/scoring/_start_changed_run.sql'
     ),
+    ('function', '_start_examples', ARRAY[]::text[], 'sql/training/_start_examples.sql'),
     ('function', '_start_schedule_entry', ARRAY['text'], 'sql/schedule/_start_schedule_entry.sql'),
     ('function', '_status_data', ARRAY[]::text[], 'sql/admin/_status_data.sql'),
     ('function', '_status_features', ARRAY[]::text[], 'sql/admin/_status_features.sql'),
@@ -585,6 +611,12 @@ FROM (
         '_weights_are_usable',
         ARRAY['text[]', 'double precision[]'],
         'sql/scoring/_weights_are_usable.sql'
+    ),
+    (
+        'function',
+        '_window_horizon',
+        ARRAY['interval', 'integer'],
+        'sql/training/_window_horizon.sql'
     ),
     ('function', '_word_attendances', ARRAY[]::text[], 'sql/scoring/_word_attendances.sql'),
     (
@@ -671,13 +703,19 @@ FROM (
         ARRAY['bigint', 'boolean'],
         'sql/training/build_training_pairs.sql'
     ),
+    (
+        'function',
+        'build_training_windows',
+        ARRAY['bigint', 'integer', 'integer', 'integer', 'integer', 'text[]'],
+        'sql/training/build_training_windows.sql'
+    ),
     ('function', 'check_freshness', ARRAY[]::text[], 'sql/schedule/check_freshness.sql'),
     ('function', 'choose_language', ARRAY['text', 'text[]'], 'sql/scoring/choose_language.sql'),
     ('function', 'claim_job', ARRAY['text', 'text[]'], 'sql/job/claim_job.sql'),
     (
         'function',
         'compare_with_active',
-        ARRAY['double precision[]'],
+        ARRAY['double precision[]', 'text[]'],
         'sql/training/compare_with_active.sql'
     ),
     (
@@ -710,13 +748,13 @@ FROM (
     (
         'function',
         'evaluate_holdouts',
-        ARRAY['double precision[]'],
+        ARRAY['double precision[]', 'text[]'],
         'sql/training/evaluate_holdouts.sql'
     ),
     (
         'function',
         'evaluate_loss',
-        ARRAY['double precision[]', 'double precision'],
+        ARRAY['double precision[]', 'double precision', 'text[]'],
         'sql/training/evaluate_loss.sql'
     ),
     (
@@ -1069,6 +1107,7 @@ FROM (
     ('view', 'source_users', NULL::text[], 'sql/source/source_users.sql'),
     ('view', 'status', NULL::text[], 'sql/admin/status.sql'),
     ('view', 'training_impressions', NULL::text[], 'sql/training/training_impressions.sql'),
+    ('view', 'training_labels', NULL::text[], 'sql/training/training_labels.sql'),
     ('view', 'training_signals', NULL::text[], 'sql/training/training_signals.sql'),
     ('view', 'upcoming_attributes', NULL::text[], 'sql/feature/upcoming_attributes.sql'),
     ('view', 'user_attribute_sources', NULL::text[], 'sql/feature/user_attribute_sources.sql'),
@@ -1102,4 +1141,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-0db2b7212be080490f78ac6f9f8877a281bda562efc8e269cfe42291fea60625';
+312810b368806dffc49a678e4bbc37fba5922e46f99db2dce9dcaacce6a3e105';

@@ -46,8 +46,8 @@ POPULATION = Plan(
     seed=7,
 )
 
-GOOD = Recipe(solver="newton")
-BAD = Recipe(solver="newton", l2=1e6)
+GOOD = Recipe(recipe="reference", solver="newton")
+BAD = Recipe(recipe="reference", solver="newton", l2=1e6)
 """Nothing but a bias is left of it."""
 
 EMPTY = """
@@ -245,7 +245,7 @@ def test_another_ratio_of_negatives_moves_the_bias_and_not_the_verdict(gate: Gat
         "UPDATE recommender_models SET is_active = true, meta = meta - 'training_odds'"
         " WHERE model_version = 'twelve'"
     )
-    as_it_is = gate.run(compare_with_active(gate.connection, model.fit.weights))
+    as_it_is = gate.run(compare_with_active(gate.connection, model.fit.weights, FEATURES))
     assert as_it_is.compared_with == model.comparison.compared_with == "twelve"
     assert at_its_odds is not None
     assert as_it_is.compared_loss is not None

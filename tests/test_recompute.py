@@ -360,10 +360,14 @@ def test_a_wrong_flag_ends_the_process_with_2_before_the_database_is_asked(
     assert "argument --top-n: '0' is not a whole number from 1 to 10,000" in done.stderr
 
 
-def test_flags_not_given_mean_what_the_reference_says() -> None:
+def test_flags_not_given_mean_what_ranked_best_and_else_what_the_reference_says() -> None:
     options = parse_arguments([])
     assert {name: getattr(options, name) for name in vars(Recipe())} == {
-        "solver": "sgd",
+        "recipe": "auto",
+        "windows": 4,
+        "window_days": 14,
+        "standardize": True,
+        "solver": "newton",
         "history": "leave-one-out",
         "epochs": 6,
         "lr": 0.35,

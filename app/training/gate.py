@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncpg import Connection, Record
 
     from app.training.solver import Array
 
 COMPARE = """
 SELECT c.training_odds, c.held_out_loss, c.compared_with, c.compared_loss
-FROM recommender.compare_with_active($1) AS c
+FROM recommender.compare_with_active($1, $2) AS c
 """
 
 JUDGE = """
@@ -48,9 +50,11 @@ class Verdict:
         return cls(**values)
 
 
-async def compare_with_active(connection: Connection[Record], weights: Array) -> Comparison:
+async def compare_with_active(
+    connection: Connection[Record], weights: Array, feature_names: Sequence[str]
+) -> Comparison:
     """Compare weights with the active model on what this session's training held out."""
-    row = await connection.fetchrow(COMPARE, weights.tolist())
+    row = await connection.fetchrow(COMPARE, weights.tolist(), list(feature_names))
     assert row is not None
     return Comparison(*row)
 

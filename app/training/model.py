@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,10 +11,17 @@ import numpy as np
 from app.console import UserError
 from app.training.examples import FEATURE_NAMES, Examples, read_examples
 from app.training.gate import Comparison, Verdict, compare_with_active
-from app.training.solver import Fit, check_weights, fit_newton, fit_sgd, standard_errors
+from app.training.solver import (
+    Fit,
+    check_weights,
+    column_scales,
+    fit_newton,
+    fit_sgd,
+    standard_errors,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from asyncpg import Connection, Record
@@ -23,6 +30,10 @@ if TYPE_CHECKING:
 
 Solver = Literal["sgd", "newton"]
 History = Literal["leave-one-out", "all"]
+ExamplesOf = Literal["auto", "windows", "reference"]
+
+FEWEST_WINDOW_POSITIVES = 200
+"""Below it, windows say too little to fit a score of weights; the reference's examples are more."""
 
 COUNT_INPUTS = """
 SELECT
@@ -30,11 +41,17 @@ SELECT
     (SELECT count(*) FROM recommender.source_events AS e WHERE e.is_known) AS events
 """
 
+NAMES = "SELECT recommender.feature_names()"
+
 BUILD = "SELECT b.kind, b.example_count FROM recommender.build_training_matrix($1, $2, $3, $4) AS b"
+BUILD_WINDOWS = """
+SELECT b.kind, b.example_count
+FROM recommender.build_training_windows($1, $2, $3, $4, $5, $6) AS b
+"""
 
 EVALUATE = """
 SELECT h.student_count, h.hitrate_at_10, h.chance_at_10
-FROM recommender.evaluate_holdouts($1) AS h
+FROM recommender.evaluate_holdouts($1, $2) AS h
 """
 
 STORE = "SELECT recommender.store_model($1, $2, $3, $4::jsonb, $5)"
@@ -46,9 +63,12 @@ FROM recommender.store_judged_model($1, $2, $3, $4::jsonb, $5) AS s
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; the defaults are the reference's, but for the leave-one-out history."""
+    """How to train. The defaults are what ranked best (docs/quality.md)."""
 
-    solver: Solver = "sgd"
+    recipe: ExamplesOf = "auto"
+    """Where examples come from: windows before now, or all at one moment as in the reference; auto
+    takes windows unless they hold too few positives."""
+    solver: Solver = "newton"
     history: History = "leave-one-out"
     epochs: int = 6
     lr: float = 0.35
@@ -56,6 +76,10 @@ class Recipe:
     seed: int = 1337
     negatives_per_positive: int = 3
     eval_negatives: int = 50
+    windows: int = 4
+    window_days: int = 14
+    standardize: bool = True
+    """Penalise weights by what a typical difference of their feature does to the logit."""
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Recipe:
@@ -71,8 +95,9 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """Fitted weights, in the order of FEATURE_NAMES, and what is known about them."""
+    """Fitted weights, one for each feature name, and what is known about them."""
 
+    feature_names: tuple[str, ...]
     fit: Fit
     errors: Array
     """Standard errors; NaN where the examples say nothing about a weight."""
@@ -86,7 +111,6 @@ class TrainedModel:
     comparison: Comparison
     recipe: Recipe
     as_of: datetime
-    feature_names: tuple[str, ...] = field(default=FEATURE_NAMES)
 
     def meta(self) -> dict[str, Any]:
         """Give what recommender_models.meta keeps, as JSON can hold it."""
@@ -119,24 +143,17 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
     """
     async with connection.transaction(isolation="repeatable_read"):
         as_of = await connection.fetchval("SELECT recommender.as_of()")
+        names = tuple(await connection.fetchval(NAMES))
         await _check_inputs(connection, as_of)
-        counts = {
-            row["kind"]: row["example_count"]
-            for row in await connection.fetch(
-                BUILD,
-                recipe.seed,
-                recipe.negatives_per_positive,
-                recipe.eval_negatives,
-                recipe.history,
-            )
-        }
-        examples = await read_examples(connection)
-        _check_labels(counts, as_of)
-    fit, errors = fit_examples(examples, recipe)
-    score = await connection.fetchrow(EVALUATE, fit.weights.tolist())
-    comparison = await compare_with_active(connection, fit.weights)
+        recipe, counts = await _build_examples(connection, recipe, names)
+        examples = await read_examples(connection, names)
+        _check_labels(counts, recipe, as_of)
+    fit, errors = fit_examples(examples, recipe, names)
+    score = await connection.fetchrow(EVALUATE, fit.weights.tolist(), list(names))
+    comparison = await compare_with_active(connection, fit.weights, names)
     assert score is not None
     return TrainedModel(
+        feature_names=names,
         fit=fit,
         errors=errors,
         example_counts=counts,
@@ -149,16 +166,48 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
     )
 
 
-def fit_examples(examples: Examples, recipe: Recipe) -> tuple[Fit, Array]:
-    """Fit the weights and their standard errors; what the solver refuses is a UserError."""
+async def _build_examples(
+    connection: Connection[Record], recipe: Recipe, names: Sequence[str]
+) -> tuple[Recipe, Mapping[str, int]]:
+    """Fill pg_temp.training_matrix; give the recipe that did it, and its examples by kind."""
+    sampling = (recipe.seed, recipe.negatives_per_positive, recipe.eval_negatives)
+    # A history that keeps the example's own event is a question about the reference's examples.
+    if recipe.recipe == "windows" or (recipe.recipe == "auto" and recipe.history != "all"):
+        counts = _by_kind(
+            await connection.fetch(
+                BUILD_WINDOWS, *sampling, recipe.windows, recipe.window_days, list(names)
+            )
+        )
+        if recipe.recipe == "windows" or counts.get("positive", 0) >= FEWEST_WINDOW_POSITIVES:
+            return replace(recipe, recipe="windows"), counts
+    counts = _by_kind(await connection.fetch(BUILD, *sampling, recipe.history))
+    return replace(recipe, recipe="reference"), counts
+
+
+def _by_kind(rows: Sequence[Record]) -> dict[str, int]:
+    return {row["kind"]: row["example_count"] for row in rows}
+
+
+def fit_examples(
+    examples: Examples, recipe: Recipe, feature_names: Sequence[str] = FEATURE_NAMES
+) -> tuple[Fit, Array]:
+    """Fit the weights and their standard errors; what the solver refuses is a UserError.
+
+    Standardized columns are what the penalty sees; the weights are those of the features as they
+    are.
+    """
     x, y, w = examples.features, examples.labels, examples.weights
     try:
+        scales = column_scales(x, w) if recipe.standardize else np.ones(x.shape[1])
+        x = x / scales
         if recipe.solver == "newton":
             fit = fit_newton(x, y, w, recipe.l2)
         else:
             fit = fit_sgd(x, y, w, recipe.l2, epochs=recipe.epochs, lr=recipe.lr, seed=recipe.seed)
-        check_weights(fit.weights, FEATURE_NAMES)
-        return fit, standard_errors(fit.weights, x, y, w, recipe.l2)
+        weights = fit.weights / scales
+        check_weights(weights, feature_names)
+        errors = standard_errors(fit.weights, x, y, w, recipe.l2) / scales
+        return replace(fit, weights=weights), errors
     except ValueError as error:
         raise UserError(f"the model could not be fitted: {error}") from error
 
@@ -194,8 +243,14 @@ async def _check_inputs(connection: Connection[Record], as_of: datetime) -> None
         raise UserError(f"there are no events known at {as_of:%Y-%m-%d %H:%M:%S%z}")
 
 
-def _check_labels(counts: Mapping[str, int], as_of: datetime) -> None:
+def _check_labels(counts: Mapping[str, int], recipe: Recipe, as_of: datetime) -> None:
     positives = counts.get("positive", 0) + counts.get("weak_positive", 0)
+    if not positives and recipe.recipe == "windows":
+        raise UserError(
+            f"there is nothing to learn from in {recipe.windows} windows of {recipe.window_days} "
+            f"days that end {recipe.window_days} days before {as_of:%Y-%m-%d %H:%M:%S%z}: give "
+            "--recipe reference, or another --windows or --window-days"
+        )
     if not positives:
         raise UserError(
             f"there is nothing to learn from by {as_of:%Y-%m-%d %H:%M:%S%z}: no student has "

@@ -177,6 +177,18 @@ def check_weights(weights: ArrayLike, feature_names: Sequence[str]) -> None:
             raise ValueError(f"the weight of {name} is {value:g}, beyond ±{LARGEST_WEIGHT:g}")
 
 
+def column_scales(x: Array, w: Array) -> Array:
+    """Return the weighted standard deviation of each column; 1 for a constant one, as the bias."""
+    shares = w / w.sum()
+    means = shares @ x
+    deviations = np.zeros(x.shape[1])
+    for start in range(0, len(x), _ROWS_AT_A_TIME):
+        rows = slice(start, start + _ROWS_AT_A_TIME)
+        deviations += shares[rows] @ (x[rows] - means) ** 2
+    scales = np.sqrt(deviations)
+    return np.asarray(np.where(scales > 1e-9 * np.maximum(np.abs(means), 1e-300), scales, 1.0))
+
+
 def _sigmoid(z: Array) -> Array:
     decay = np.exp(-np.abs(z))
     return np.asarray(np.where(z >= 0, 1.0, decay) / (1.0 + decay))

@@ -54,7 +54,9 @@ async def store_under(
                 return name, await store_judged_model(connection, model, name, force=force)
         except PostgresError as error:
             if error.sqlstate == OTHER_IS_ACTIVE:
-                comparison = await compare_with_active(connection, model.fit.weights)
+                comparison = await compare_with_active(
+                    connection, model.fit.weights, model.feature_names
+                )
                 model = replace(model, comparison=comparison)
             # Another training of the same moment took the name between the two statements.
             elif version or error.sqlstate != MODEL_EXISTS:

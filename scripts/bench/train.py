@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,13 @@ from app.console import UserError, run
 from app.database import connect
 from app.population import Plan, generate_population, settle
 from app.schema import migrate
-from app.training.examples import COLUMNS, COPY_HEADER_BYTES, EXAMPLES, ROW, read_examples
+from app.training.examples import (
+    COPY_HEADER_BYTES,
+    FEATURE_NAMES,
+    examples_query,
+    read_examples,
+    row_type,
+)
 from app.training.model import Recipe, fit_examples
 from scripts.bench.bounds import Bound, print_bounds
 from scripts.bench.measure import (
@@ -62,7 +68,9 @@ MOST_MEBIBYTES = 300.0
 SAME_LOSS = 1e-9
 NEAR_LOSS = 0.01
 """What SGD may be off, as its own tests have it."""
-L2 = Recipe().l2
+BOOK = Recipe(standardize=False)
+"""The objective that the book minimises as well: the features as they are."""
+L2 = BOOK.l2
 TOLERANCE = 1e-13
 
 BUILD = "SELECT b.kind, b.example_count FROM recommender.build_training_matrix($1) AS b"
@@ -114,7 +122,7 @@ class Bench:
         started = time.perf_counter()
         examples = await read_examples(self.connection)
         self.reading.append(time.perf_counter() - started)
-        recipe = Recipe(solver="newton" if solver == "newton" else "sgd")
+        recipe = replace(BOOK, solver="newton" if solver == "newton" else "sgd")
         fit, _ = fit_examples(examples, recipe)
         self.losses[solver] = fit.loss
 
@@ -127,9 +135,14 @@ class Bench:
         """Let COPY write the matrix to a file, read that whole, go the same steps."""
         path = self.directory / "matrix.copy"
         with path.open("wb") as file:
-            await self.connection.copy_from_query(EXAMPLES, output=file, format="binary")
-        rows = np.frombuffer(path.read_bytes()[COPY_HEADER_BYTES:-2], dtype=ROW)
-        columns = [rows[f"value_{column}"].astype(float) for column in range(COLUMNS)]
+            await self.connection.copy_from_query(
+                examples_query(FEATURE_NAMES), output=file, format="binary"
+            )
+        row = row_type(1 + len(FEATURE_NAMES))
+        rows = np.frombuffer(path.read_bytes()[COPY_HEADER_BYTES:-2], dtype=row)
+        columns = [
+            rows[f"value_{column}"].astype(float) for column in range(1 + len(FEATURE_NAMES))
+        ]
         features = np.column_stack([np.ones(len(rows)), *columns[2:]])
         self.losses["copy"] = fit_by_the_book(features, columns[0], columns[1])
 
@@ -325,7 +338,7 @@ def _fit_alone(url: str, count: int) -> float | None:
         try:
             await connection.execute(STAND_IN, count)
             await connection.execute("ANALYZE pg_temp.training_matrix")
-            fit_examples(await read_examples(connection), Recipe(solver="newton"))
+            fit_examples(await read_examples(connection), replace(BOOK, solver="newton"))
         finally:
             connection.terminate()
 

@@ -27,6 +27,10 @@ BEGIN
         ('recompute_recommendations_ml', 'eval_negatives', 'integer', 0, 10000, NULL),
         ('recompute_recommendations_ml', 'solver', 'text', NULL, NULL, '{sgd,newton}'),
         ('recompute_recommendations_ml', 'history', 'text', NULL, NULL, '{leave-one-out,all}'),
+        ('recompute_recommendations_ml', 'recipe', 'text', NULL, NULL, '{auto,windows,reference}'),
+        ('recompute_recommendations_ml', 'windows', 'integer', 1, 1000, NULL),
+        ('recompute_recommendations_ml', 'window_days', 'integer', 1, 365, NULL),
+        ('recompute_recommendations_ml', 'standardize', 'boolean', NULL, NULL, '{true,false}'),
         ('recompute_recommendations_ml', 'model_version', 'text', NULL, NULL, NULL),
         ('recompute_recommendations_ml', 'force', 'boolean', NULL, NULL, '{true,false}'),
         -- Not a job: what the API takes when a model is activated.

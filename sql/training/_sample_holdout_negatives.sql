@@ -34,7 +34,10 @@ BEGIN
             ) AS e
             WHERE NOT EXISTS (
                 SELECT FROM pg_temp.training_pairs AS x
-                WHERE x.user_id = p.user_id AND x.event_id = e.event_id AND x.label = 1
+                WHERE
+                    x.user_id = p.user_id
+                    AND x.event_id = e.event_id
+                    AND x.label IS DISTINCT FROM 0
             )
             GROUP BY e.event_id
         ) AS m
@@ -47,4 +50,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._sample_holdout_negatives(bigint, integer) IS
-'Adds to pg_temp.training_examples, for every held-out positive, up to p_eval_negatives different known events that are no positives of the student.';
+'Adds to pg_temp.training_examples, for every held-out positive, up to p_eval_negatives different events of pg_temp.training_events that are no positives of the student, nor (label NULL) known to the student before.';

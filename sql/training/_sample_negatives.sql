@@ -1,7 +1,7 @@
 -- Adds so many negatives for every positive: shown and not taken if anything was, else any event.
 
 CREATE OR REPLACE FUNCTION recommender._sample_negatives(
-    p_seed bigint, p_negatives_per_positive integer
+    p_seed bigint, p_negatives_per_positive integer, p_from_impressions boolean DEFAULT true
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -31,7 +31,7 @@ BEGIN
                 PARTITION BY i.user_id ORDER BY i.best_position ASC NULLS LAST, i.event_id
             ))::integer - 1 AS impression_no
         FROM recommender.training_impressions AS i
-        WHERE NOT EXISTS (
+        WHERE p_from_impressions AND NOT EXISTS (
             SELECT FROM pg_temp.training_pairs AS p
             WHERE p.user_id = i.user_id AND p.event_id = i.event_id
         )
@@ -92,5 +92,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._sample_negatives(bigint, integer) IS
-'Adds p_negatives_per_positive negatives per positive to pg_temp.training_examples: drawn from the student''s 50 best-placed impressions without a signal, weighted by position, if there are any, else from all known events at weight 1.0; never an event the student has a signal for.';
+COMMENT ON FUNCTION recommender._sample_negatives(bigint, integer, boolean) IS
+'Adds p_negatives_per_positive negatives per positive to pg_temp.training_examples: drawn (with p_from_impressions) from the student''s 50 best-placed impressions without a signal, weighted by position, if there are any, else from pg_temp.training_events at weight 1.0; never an event that pg_temp.training_pairs has for the student.';

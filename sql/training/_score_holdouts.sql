@@ -1,6 +1,8 @@
 -- The logits that weights give to what is held out.
 
-CREATE OR REPLACE FUNCTION recommender._score_holdouts(p_weights double precision[])
+CREATE OR REPLACE FUNCTION recommender._score_holdouts(
+    p_weights double precision[], p_feature_names text[]
+)
 RETURNS TABLE (
     example_no bigint,
     user_id integer,
@@ -13,25 +15,21 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 BEGIN
-    RETURN QUERY
-    SELECT
-        m.example_no,
-        m.user_id,
-        m.event_id,
-        m.label,
-        m.weight,
-        p_weights[1] * m.bias
-        + p_weights[2] * m.overlap_interest_ratio
-        + p_weights[3] * m.overlap_history_ratio
-        + p_weights[4] * m.same_city
-        + p_weights[5] * m.category_match
-        + p_weights[6] * m.organizer_match
-        + p_weights[7] * m.popularity
-        + p_weights[8] * m.days_until
-    FROM pg_temp.training_matrix AS m
-    WHERE m.kind IN ('holdout', 'holdout_negative');
+    RETURN QUERY EXECUTE format(
+        $sql$
+        SELECT m.example_no, m.user_id, m.event_id, m.label, m.weight, %s
+        FROM pg_temp.training_matrix AS m
+        WHERE m.kind IN ('holdout', 'holdout_negative')
+        $sql$,
+        (
+            SELECT string_agg(
+                format('$1[%s] * m.%I', n.feature_no, n.name), ' + ' ORDER BY n.feature_no
+            )
+            FROM unnest(p_feature_names) WITH ORDINALITY AS n (name, feature_no)
+        )
+    ) USING p_weights;
 END;
 $$;
 
-COMMENT ON FUNCTION recommender._score_holdouts(double precision[]) IS
-'One row is one held-out positive (label 1) or one of its negatives (label 0) of pg_temp.training_matrix with the logit of the weights, which are in the order of recommender.feature_names().';
+COMMENT ON FUNCTION recommender._score_holdouts(double precision[], text[]) IS
+'One row is one held-out positive (label 1) or one of its negatives (label 0) of pg_temp.training_matrix with the logit of the weights, one for each name. Raises 42703 for a feature the matrix does not have.';

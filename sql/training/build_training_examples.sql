@@ -8,29 +8,7 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.training_examples;
-    CREATE TEMPORARY TABLE training_examples (
-        example_no bigint GENERATED ALWAYS AS IDENTITY,
-        user_id integer NOT NULL,
-        event_id integer NOT NULL,
-        kind text NOT NULL,
-        label integer NOT NULL,
-        weight double precision NOT NULL
-    );
-    INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
-    SELECT
-        p.user_id,
-        p.event_id,
-        CASE
-            WHEN p.is_holdout THEN 'holdout'
-            WHEN p.label = 1 THEN 'positive'
-            ELSE 'unregister'
-        END,
-        p.label,
-        p.weight
-    FROM pg_temp.training_pairs AS p
-    ORDER BY p.user_id, p.event_id;
-
+    PERFORM recommender._start_examples();
     PERFORM recommender._sample_negatives(p_seed, p_negatives_per_positive);
     PERFORM recommender._sample_weak_positives(p_seed);
     PERFORM recommender._sample_holdout_negatives(p_seed, p_eval_negatives);

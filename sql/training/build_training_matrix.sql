@@ -19,21 +19,7 @@ BEGIN
             MESSAGE = format('history is %s', coalesce('"' || p_history || '"', 'NULL')),
             HINT = 'give leave-one-out or all';
     END IF;
-    IF
-        p_seed IS NULL
-        OR (p_negatives_per_positive BETWEEN 0 AND 100) IS NOT TRUE
-        OR (p_eval_negatives BETWEEN 0 AND 10000) IS NOT TRUE
-    THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ER003',
-            MESSAGE = format(
-                'seed, negatives per positive and evaluation negatives are %s, %s, %s',
-                coalesce(p_seed::text, 'NULL'),
-                coalesce(p_negatives_per_positive::text, 'NULL'),
-                coalesce(p_eval_negatives::text, 'NULL')
-            ),
-            HINT = 'give any seed, 0 to 100 negatives per positive, 0 to 10000 for evaluation';
-    END IF;
+    PERFORM recommender._check_sampling(p_seed, p_negatives_per_positive, p_eval_negatives);
     PERFORM recommender.build_training_pairs(p_seed, p_eval_negatives > 0);
     DROP TABLE IF EXISTS pg_temp.training_event_attributes;
     CREATE TEMPORARY TABLE training_event_attributes AS

@@ -40,25 +40,7 @@ BEGIN
                     recommender.training_hash(p_seed, g.user_id, g.event_id, -1, 2147483647),
                     g.event_id
             ) AS holdout_rank
-        FROM (
-            SELECT
-                s.user_id,
-                s.event_id,
-                -- An unregister is an explicit no, whatever came before or after it.
-                CASE WHEN bool_or(s.is_no) THEN 0 ELSE 1 END AS label,
-                CASE WHEN bool_or(s.is_no) THEN 2.0 ELSE max(s.weight) END AS weight
-            FROM (
-                SELECT x.user_id, x.event_id, x.weight, false AS is_no
-                FROM recommender.training_signals AS x
-                UNION ALL
-                SELECT i.user_id, i.event_id, 0 AS weight, true AS is_no
-                FROM recommender.source_interactions AS i
-                WHERE i.interaction_type = 'unregister'
-            ) AS s
-            INNER JOIN recommender.source_students AS t ON t.user_id = s.user_id
-            INNER JOIN recommender.source_events AS e ON e.event_id = s.event_id
-            GROUP BY s.user_id, s.event_id
-        ) AS g
+        FROM recommender.training_labels AS g
     ) AS p;
     CREATE UNIQUE INDEX ON pg_temp.training_pairs (user_id, event_id) INCLUDE (label);
     ANALYZE pg_temp.training_events, pg_temp.training_pairs;

@@ -1,6 +1,8 @@
 -- The held-out loss of new weights, and of the active model on the same rows.
 
-CREATE OR REPLACE FUNCTION recommender.compare_with_active(p_weights double precision[])
+CREATE OR REPLACE FUNCTION recommender.compare_with_active(
+    p_weights double precision[], p_feature_names text[] DEFAULT NULL
+)
 RETURNS TABLE (
     training_odds double precision,
     held_out_loss double precision,
@@ -11,6 +13,7 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 DECLARE
+    v_feature_names text[] := coalesce(p_feature_names, recommender.feature_names());
     v_active public.recommender_models;
     v_active_odds double precision;
 BEGIN
@@ -21,18 +24,20 @@ BEGIN
     RETURN QUERY
     SELECT
         recommender._training_odds(),
-        recommender.evaluate_loss(p_weights),
+        recommender.evaluate_loss(p_weights, NULL, v_feature_names),
         v_active.model_version,
         CASE
             WHEN
-                v_active.feature_names = recommender.feature_names()
+                v_active.feature_names <@ v_feature_names
                 AND recommender._weights_are_usable(v_active.feature_names, v_active.weights)
             THEN recommender.evaluate_loss(
-                v_active.weights, CASE WHEN v_active_odds > 0 THEN v_active_odds END
+                v_active.weights,
+                CASE WHEN v_active_odds > 0 THEN v_active_odds END,
+                v_active.feature_names
             )
         END;
 END;
 $$;
 
-COMMENT ON FUNCTION recommender.compare_with_active(double precision[]) IS
-'recommender.evaluate_loss of weights fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has other features than recommender.feature_names(), or unusable weights. The active model may have been fitted to some of these rows, which with eight weights says next to nothing.';
+COMMENT ON FUNCTION recommender.compare_with_active(double precision[], text[]) IS
+'recommender.evaluate_loss of weights fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has features that p_feature_names (NULL: recommender.feature_names()) has not, or unusable weights. The active model may have been fitted to some of these rows, which with eight weights says next to nothing.';

@@ -1,0 +1,71 @@
+-- The examples of one window (pg_temp.training_examples) and their pairs (pg_temp.feature_pairs).
+
+CREATE OR REPLACE FUNCTION recommender._sample_window(
+    p_seed bigint,
+    p_window_no integer,
+    p_horizon interval,
+    p_negatives_per_positive integer,
+    p_eval_negatives integer
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+AS $$
+DECLARE
+    v_is_judge boolean := p_window_no = 0;
+BEGIN
+    DROP TABLE IF EXISTS
+    pg_temp.training_pairs, pg_temp.training_events, pg_temp.feature_pairs;
+    CREATE TEMPORARY TABLE training_events AS
+    SELECT
+        (row_number() OVER (ORDER BY e.event_id))::integer - 1 AS event_no,
+        e.event_id
+    FROM recommender.eligible_events AS e
+    WHERE e.start_time < recommender.as_of() + p_horizon;
+    CREATE UNIQUE INDEX ON pg_temp.training_events (event_no) INCLUDE (event_id);
+
+    -- What was known before has no label: it is neither example nor negative.
+    CREATE TEMPORARY TABLE training_pairs AS
+    SELECT
+        p.user_id,
+        p.event_id,
+        CASE WHEN p.is_wanted_now AND (p.place = 1 OR NOT v_is_judge) THEN p.label END AS label,
+        p.weight,
+        v_is_judge AND p.is_wanted_now AND p.label = 1 AND p.place = 1 AS is_holdout
+    FROM (
+        SELECT
+            w.user_id,
+            w.event_id,
+            w.label,
+            w.weight,
+            w.window_no = p_window_no AS is_wanted_now,
+            row_number() OVER (
+                PARTITION BY w.user_id, w.window_no, w.label
+                ORDER BY
+                    recommender.training_hash(p_seed, w.user_id, w.event_id, -1, 2147483647),
+                    w.event_id
+            ) AS place
+        FROM pg_temp.window_labels AS w
+        INNER JOIN pg_temp.training_events AS e ON e.event_id = w.event_id
+        WHERE w.window_no >= p_window_no
+    ) AS p
+    WHERE NOT (v_is_judge AND p.label = 0);
+    CREATE UNIQUE INDEX ON pg_temp.training_pairs (user_id, event_id) INCLUDE (label);
+    ANALYZE pg_temp.training_events, pg_temp.training_pairs;
+
+    PERFORM recommender._start_examples();
+    PERFORM recommender._sample_negatives(
+        p_seed + p_window_no, p_negatives_per_positive, false
+    );
+    IF v_is_judge THEN
+        PERFORM recommender._sample_holdout_negatives(p_seed, p_eval_negatives);
+    END IF;
+    CREATE TEMPORARY TABLE feature_pairs AS
+    SELECT e.example_no AS pair_no, e.user_id, e.event_id
+    FROM pg_temp.training_examples AS e;
+    ANALYZE pg_temp.training_examples, pg_temp.feature_pairs;
+END;
+$$;
+
+COMMENT ON FUNCTION recommender._sample_window(bigint, integer, interval, integer, integer) IS
+'Builds pg_temp.training_examples and feature_pairs (pair_no = example_no) of window p_window_no of pg_temp.window_labels at recommender.as_of(), its start: what was said in it of events eligible then and starting within p_horizon, and negatives from the same events. Of window 0 only one positive a student, as kind holdout, and its negatives.';
