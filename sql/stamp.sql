@@ -1141,4 +1141,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-312810b368806dffc49a678e4bbc37fba5922e46f99db2dce9dcaacce6a3e105';
+eb59bad100eabfde95bf09c513f12e9204bbfcee56580b3dc5df92c4b860b74c';
