@@ -1141,4 +1141,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-eb59bad100eabfde95bf09c513f12e9204bbfcee56580b3dc5df92c4b860b74c';
+2f298a92efd0dad7e3709a4c983aabaccbb69abdfc94e41ada8b8e047a3ba025';

@@ -185,7 +185,7 @@ class Record:
         return count
 
     def features(self, user: int, event: dict[str, Any]) -> dict[str, float]:
-        if event["start_time"] < AS_OF:
+        if event["start_time"] < AS_OF or (event["publish_at"] or event["created_at"]) > AS_OF:
             mine = self.at(user)
             return dict.fromkeys(EXTENDED_FEATURES[7:], 0.0) | {
                 "student_activity": math.log1p(len(mine))

@@ -1,4 +1,4 @@
--- One row is one attribute of one event to come in the extended features, and its value: the
+-- One row is one attribute of one known event to come in the extended features, and its value: the
 -- event's half. All that is counted over everybody is here, and holds still for a day.
 
 CREATE OR REPLACE VIEW recommender.attendance_event_attributes AS
@@ -10,7 +10,7 @@ WITH upcoming AS MATERIALIZED (
         e.title,
         e.organizer_id || ' ' || recommender.title_letters(e.title) AS series
     FROM recommender.source_events AS e
-    WHERE e.start_time >= (SELECT recommender.as_of())
+    WHERE e.is_known AND e.start_time >= (SELECT recommender.as_of())
 ),
 
 organizers AS MATERIALIZED (
@@ -131,4 +131,4 @@ SELECT
 FROM words AS w;
 
 COMMENT ON VIEW recommender.attendance_event_attributes IS
-'One row is one attribute of one event that has not started in an extended feature: (event_id, feature, attribute) is unique, none is NULL, value is above 0; attribute is empty in what is the event''s alone. An event of an organizer or series that nobody attended, or without a title or category, has no rows of what that would need, and the feature is 0. Up to recommender.as_of_day().';
+'One row is one attribute of one event that is known and has not started in an extended feature: (event_id, feature, attribute) is unique, none is NULL, value is above 0; attribute is empty in what is the event''s alone. An event of an organizer or series that nobody attended, or without a title or category, has no rows of what that would need, and the feature is 0. Up to recommender.as_of_day().';

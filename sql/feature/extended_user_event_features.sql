@@ -122,4 +122,4 @@ FROM (
 INNER JOIN recommender.event_features AS e ON e.event_id = p.event_id;
 
 COMMENT ON VIEW recommender.extended_user_event_features IS
-'One row is one (student, event that is not deleted) pair with the features of recommender.feature_names(''extended''), in order, at recommender.as_of(); none is NULL. Those beyond the reference''s are 0 unless they are asked for (RECOMMENDER_FEATURE_SET, or the model that scores), and for events that have started. Ask for students or events, as of user_event_features.';
+'One row is one (student, event that is not deleted) pair with the features of recommender.feature_names(''extended''), in order, at recommender.as_of(); none is NULL. Those beyond the reference''s are 0 unless they are asked for (RECOMMENDER_FEATURE_SET, or the model that scores), and for events that have started or are not known yet. Ask for students or events, as of user_event_features.';
