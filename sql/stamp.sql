@@ -1141,4 +1141,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-2f298a92efd0dad7e3709a4c983aabaccbb69abdfc94e41ada8b8e047a3ba025';
+3893134b60614b324adee021bc0f4889a0ca317575450bf28ae7b6074cd32c90';

@@ -299,7 +299,7 @@ class Checker:
             if is_eligible(event, world.rows.get("registrations", []))
         }
         model = world.rows["recommender_models"][0]
-        features = tuple(model["feature_names"])  # type: ignore[arg-type]
+        features: tuple[str, ...] = tuple(model["feature_names"])  # type: ignore[arg-type]
         weights = dict(zip(features, model["weights"], strict=True))  # type: ignore[call-overload]
         candidates = await self.connection.fetch(CANDIDATES.format(DEFINITIONS[features]))
         assert {row["event_id"] for row in candidates} <= shown

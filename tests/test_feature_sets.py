@@ -44,6 +44,7 @@ SELECT
     )
 """
 SCORE_ALL = "CALL recommender.score_all(50)"
+PREVIEW = "SELECT * FROM recommender.preview_weights($1, $2, 50)"
 REASONS = """
 SELECT r.event_id, r.reason FROM user_recommendations AS r WHERE r.user_id = $1
 """
@@ -130,8 +131,8 @@ class Record:
             and (event["publish_at"] or event["created_at"]) <= AS_OF
             and event["start_time"] < DAY
         }
-        in_force = {
-            (row["user_id"], row["event_id"])
+        in_force: set[tuple[int, int]] = {
+            (row["user_id"], row["event_id"])  # type: ignore[misc]
             for row in world.rows.get("registrations", [])
             if row["registration_time"] <= AS_OF  # type: ignore[operator]
             and (row["deleted_at"] is None or row["deleted_at"] > AS_OF)  # type: ignore[operator]
@@ -236,9 +237,7 @@ class Record:
                 rarity**2 / 1000 / norm for word, rarity in rarities.items() if word in vocabulary
             )
             / (math.sqrt(len(vocabulary)) or 1),
-            "newcomer_appeal": 0
-            if mine
-            else math.log1p(self.newcomers(club) / max(1, len(clubs))),
+            "newcomer_appeal": 0 if mine else math.log1p(self.newcomers(club) / max(1, len(clubs))),
             "organizer_event_count": math.log1p(len(clubs)),
             "organizer_audience": math.log1p(len(self.visitors(club, 180))),
             "organizer_age": math.log1p(age),
@@ -373,8 +372,7 @@ def test_numbers_have_views_of_their_own(desk: Desk) -> None:
         for name in names & set(EXTENDED_FEATURES):
             assert values[name] == numbers.get((event, name), 0)
     own = {
-        row["user_id"]: row["value"]
-        for row in desk.rows("SELECT * FROM recommender.user_numbers")
+        row["user_id"]: row["value"] for row in desk.rows("SELECT * FROM recommender.user_numbers")
     }
     for (user, _), values in features.items():
         assert values["student_activity"] == own.get(user, 0)
@@ -402,7 +400,9 @@ def test_a_day_holds_still(desk: Desk) -> None:
     extended_model(world)
     desk.write(world)
     parts = "SELECT a.* FROM recommender.{} AS a ORDER BY 1, 2, 3"
-    views = [parts.format(name) for name in ("attendance_attributes", "attendance_event_attributes")]
+    views = [
+        parts.format(name) for name in ("attendance_attributes", "attendance_event_attributes")
+    ]
     before = [desk.rows(view) for view in views]
     desk.stand_at((AS_OF + hours(11)).isoformat())
     assert [desk.rows(view) for view in views] == before
@@ -444,8 +444,10 @@ def test_another_set_at_the_same_moment_gets_twins_of_its_own(desk: Desk) -> Non
     # Fresh twins, other twins, and the views.
     for prepare in (
         "SELECT recommender.refresh_features()",
-        "SELECT recommender.activate_model('m0'); SELECT recommender.refresh_features();"
-        " SELECT recommender.activate_model('m2')",
+        (
+            "SELECT recommender.activate_model('m0'); SELECT recommender.refresh_features();"
+            " SELECT recommender.activate_model('m2')"
+        ),
         "DELETE FROM recommender_snapshot",
     ):
         desk.execute(prepare)
@@ -485,14 +487,14 @@ def test_an_event_published_a_moment_ago_has_its_features_at_once(desk: Desk) ->
 def test_previews_and_ranks_follow_the_set(desk: Desk) -> None:
     world = lively_world()
     weights = {"co_attendance": 1, "title_words": 0.5, "student_activity": 2, "organizer_age": -1}
-    extended_model(world, **weights)
+    extended_model(world, "m1", **weights)
     desk.write(world)
     student = next(row["id"] for row in world.rows["users"] if row["role"] == "student")
     ranked = desk.rows("SELECT * FROM recommender.rank_events($1, 50)", student)
-    values = [float(weights.get(name, 0)) for name in EXTENDED_FEATURES]
+    values = [weights.get(name, 0.0) for name in EXTENDED_FEATURES]
     for moment in ("DELETE FROM recommender_snapshot", "SELECT recommender.refresh_features()"):
         desk.execute(moment)
-        preview = desk.rows("SELECT * FROM recommender.preview_weights($1, $2, 50)", values, student)
+        preview = desk.rows(PREVIEW, values, student)
         assert [(row["event_id"], row["old_rank"]) for row in preview] == [
             (row["event_id"], row["rank"]) for row in ranked
         ]
@@ -535,7 +537,6 @@ def test_a_click_alone_is_no_visit(desk: Desk) -> None:
 
 def test_an_interest_that_says_more_speaks(desk: Desk) -> None:
     world = lively_world()
-    students = [row["id"] for row in world.rows["users"] if row["role"] == "student"]
     event = world.event(1, title="Rock night", tags=["rock"], starts=days(3))
     fan = world.student(interests=["rock"])
     world.register(fan, next(
@@ -548,7 +549,6 @@ def test_an_interest_that_says_more_speaks(desk: Desk) -> None:
         desk.write(world)
         desk.execute(SCORE_ALL)
         assert dict(tuple(row) for row in desk.rows(REASONS, fan))[event] == reason
-    assert students
 
 
 def test_without_a_name_the_reference_speaks(desk: Desk) -> None:

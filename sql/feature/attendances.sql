@@ -19,4 +19,4 @@ FROM (
 INNER JOIN recommender.held_events AS h ON h.event_id = r.event_id;
 
 COMMENT ON VIEW recommender.attendances IS
-'One row is one (user, event of held_events) with a registration in force at recommender.as_of(), whatever its column attended says: it is false in most databases, also for those who came.';
+'One row is one (user, event of held_events, with organizer_id, category, title and start_time) with a registration in force at recommender.as_of(), whatever its column attended says: it is false in most databases, also for those who came.';

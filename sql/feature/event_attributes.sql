@@ -17,4 +17,4 @@ FROM recommender.attendance_event_attributes AS x
 WHERE (SELECT recommender._has_extended_features());
 
 COMMENT ON VIEW recommender.event_attributes IS
-'One row is one attribute of one event that is not deleted: (event_id, feature, attribute) is unique, none is NULL. The rows of event_base_attributes, and where extended features are asked for (recommender._has_extended_features) those of attendance_event_attributes. A new sparse feature is one more branch in one of these and in user_attribute_sources or attendance_attributes.';
+'One row is one attribute of one event that is not deleted: (event_id, feature, attribute) is unique, none is NULL. The rows of event_base_attributes, and where extended features are asked for (recommender._has_extended_features) those of attendance_event_attributes; value is theirs. A new sparse feature is one more branch in one of these and in user_attribute_sources or attendance_attributes.';

@@ -1,4 +1,4 @@
--- One row is one attribute of one event and its value: the event's half of the reference's features.
+-- One row is one attribute of one event and its value: the event's half of the base features.
 
 CREATE OR REPLACE VIEW recommender.event_base_attributes AS
 WITH distinct_tags AS (

@@ -18,4 +18,4 @@ FROM recommender.event_attributes AS a
 WHERE a.attribute = '' AND recommender.feature_kind(a.feature) = 'event';
 
 COMMENT ON VIEW recommender.event_numbers IS
-'One row is one feature of one event that is not deleted which is the event''s alone (recommender.feature_kind event), at recommender.as_of(): bias, popularity and days_until of every event, and those of the extended set that are not 0 for events to come, where that is asked for.';
+'One row is one feature of one event that is not deleted which is the event''s alone (recommender.feature_kind event) and its value, at recommender.as_of(): bias, popularity and days_until of every event, and those of the extended set that are not 0 for events to come, where that is asked for.';

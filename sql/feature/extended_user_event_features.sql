@@ -123,3 +123,30 @@ INNER JOIN recommender.event_features AS e ON e.event_id = p.event_id;
 
 COMMENT ON VIEW recommender.extended_user_event_features IS
 'One row is one (student, event that is not deleted) pair with the features of recommender.feature_names(''extended''), in order, at recommender.as_of(); none is NULL. Those beyond the reference''s are 0 unless they are asked for (RECOMMENDER_FEATURE_SET, or the model that scores), and for events that have started or are not known yet. Ask for students or events, as of user_event_features.';
+
+COMMENT ON COLUMN recommender.extended_user_event_features.series_share IS
+'The student goes to this series often: how much of what it held in 180 days was attended, events attended / (1 + events held). 0 without a title or for a series not held lately.';
+COMMENT ON COLUMN recommender.extended_user_event_features.new_series_share IS
+'The student goes to this organizer often, and this is something new: events of it attended in 180 days / (1 + events held), where the series was never held; 0 else, and without a title.';
+COMMENT ON COLUMN recommender.extended_user_event_features.attended_organizer_age IS
+'The student has been with this organizer, who has been around: ln(1 + weeks since its first event); 0 who has not been there.';
+COMMENT ON COLUMN recommender.extended_user_event_features.co_attendance IS
+'People who go where the student goes also go to this organizer: the affinities (organizer_affinities) of the organizers attended, each by the root of its share in what was attended lately.';
+COMMENT ON COLUMN recommender.extended_user_event_features.category_rarity IS
+'The student has been to this category, and few go there: -ln(share of the category in all attendances); 0 who has not, and without a category.';
+COMMENT ON COLUMN recommender.extended_user_event_features.title_words IS
+'The title sounds like those of the events attended: what words they share, the rarer the more. 0 without a title.';
+COMMENT ON COLUMN recommender.extended_user_event_features.newcomer_appeal IS
+'People start here: ln(1 + users whose first event ever was one of the organizer''s of 90 days / those events), for a student who has not attended any event; 0 else.';
+COMMENT ON COLUMN recommender.extended_user_event_features.organizer_event_count IS
+'How busy the organizer is: ln(1 + its events in 90 days).';
+COMMENT ON COLUMN recommender.extended_user_event_features.organizer_audience IS
+'How many the organizer reaches: ln(1 + different users at its events in 180 days).';
+COMMENT ON COLUMN recommender.extended_user_event_features.organizer_age IS
+'How long the organizer has been around: ln(1 + weeks since its first event).';
+COMMENT ON COLUMN recommender.extended_user_event_features.series_is_new IS
+'This is no repetition: 1 if the series was never held; 0 if it was, and without a title.';
+COMMENT ON COLUMN recommender.extended_user_event_features.series_audience IS
+'How many came before: ln(1 + seats taken per event of the series); 0 if it was never held, and without a title.';
+COMMENT ON COLUMN recommender.extended_user_event_features.student_activity IS
+'How much the student goes out: ln(1 + events attended). The same for all events: it orders nothing.';

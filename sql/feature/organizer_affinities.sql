@@ -44,4 +44,4 @@ CROSS JOIN LATERAL (
 WHERE x.affinity > 0;
 
 COMMENT ON VIEW recommender.organizer_affinities IS
-'One row is one organizer and another (or the same) with at least two users in common: affinity is ln((common + 0.5) * users / (users of one * users of the other + 25)), the pointwise mutual information of attending both, drawn to 0 where they are few; only above 0.';
+'One row is one organizer and another, other_id (or the same), with at least two users in common: affinity is ln((common + 0.5) * users / (users of one * users of the other + 25)), the pointwise mutual information of attending both, drawn to 0 where they are few; only above 0.';

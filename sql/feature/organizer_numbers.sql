@@ -44,4 +44,4 @@ LEFT JOIN (
 ) AS a ON a.organizer_id = h.organizer_id;
 
 COMMENT ON VIEW recommender.organizer_numbers IS
-'One row is one organizer of held_events: whole weeks since the first, how many events in 90 days (recent_count) and 180 (half_year_count), how many users attended in 180 days, and for how many an event of the last 90 days was the first they ever attended (recent_newcomer_count). Up to recommender.as_of_day().';
+'One row is one organizer of held_events: whole weeks since the first (age_weeks), how many events in 90 days (recent_count) and 180 (half_year_count), how many users attended in 180 days (half_year_audience), and for how many an event of the last 90 days was the first they ever attended (recent_newcomer_count). Up to recommender.as_of_day().';

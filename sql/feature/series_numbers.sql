@@ -14,7 +14,8 @@ FROM (
         e.start_time,
         e.organizer_id || ' ' || recommender.title_letters(e.title) AS series
     FROM recommender.held_events AS e
-    OFFSET 0
+    -- So that a title is reduced once.
+    OFFSET 0  -- noqa: AM09
 ) AS h
 LEFT JOIN recommender.event_seats AS s ON s.event_id = h.event_id
 WHERE h.series IS NOT NULL

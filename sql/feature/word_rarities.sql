@@ -8,7 +8,7 @@ FROM (
     SELECT
         t.word,
         round(1000 * ln(
-            (1.0 + (SELECT count(*) FROM recommender.held_events AS n)) / (1 + count(*))
+            (1.0 + (SELECT count(n.event_id) FROM recommender.held_events AS n)) / (1 + count(*))
         ))::bigint AS rarity
     FROM recommender.held_events AS e
     CROSS JOIN LATERAL recommender.title_words(e.title) AS t (word)

@@ -140,7 +140,6 @@ BEGIN
         AND EXISTS (
             SELECT FROM pg_temp.scoring_attributes AS x WHERE x.feature = 'attended_organizer_age'
         );
-    CREATE INDEX ON pg_temp.scoring_speakers (attribute_no);
     ANALYZE pg_temp.scoring_speakers;
 END;
 $$;

@@ -1,4 +1,7 @@
 -- Words the reasons of a batch that attendances speak for, over those that are there.
+--
+-- Hash joins only: the tables of a batch have no statistics, and reading all speakers once is
+-- cheaper than looking up those of two hundred students.
 
 CREATE OR REPLACE FUNCTION recommender._word_attendances()
 RETURNS void
@@ -6,6 +9,7 @@ LANGUAGE plpgsql
 VOLATILE
 SET plan_cache_mode = 'force_generic_plan'
 SET enable_nestloop = 'off'
+SET enable_mergejoin = 'off'
 SET jit = 'off'
 SET client_min_messages = 'warning'
 AS $$
@@ -15,7 +19,7 @@ BEGIN
     END IF;
     DELETE FROM pg_temp.scoring_sentences;
     INSERT INTO pg_temp.scoring_sentences (profile_id, rank, reason)
-    WITH matches AS (
+    WITH matches AS MATERIALIZED (
         SELECT
             k.profile_id,
             k.rank,
@@ -37,11 +41,7 @@ BEGIN
             m.kind,
             sum(m.logit) AS logit,
             bool_or(m.is_told) AS is_told,
-            -- Of most of them there is one.
-            CASE WHEN count(*) = 1 THEN min(m.named_id) ELSE (array_agg(
-                m.named_id
-                ORDER BY recommender.sort_key(m.logit) DESC, m.named_id::text COLLATE "C"
-            ))[1] END AS named_id
+            min(m.named_id) AS named_id
         FROM matches AS m
         GROUP BY m.profile_id, m.rank, m.kind
     ),
@@ -58,6 +58,24 @@ BEGIN
         ORDER BY s.profile_id, s.rank, recommender.sort_key(s.logit) DESC, s.kind
     ),
 
+    -- Of the organizers of co_attendance, the one that adds most.
+    chosen AS MATERIALIZED (
+        SELECT DISTINCT ON (l.profile_id, l.rank)
+            l.profile_id,
+            l.rank,
+            l.kind,
+            coalesce(m.named_id, l.named_id) AS named_id
+        FROM loudest AS l
+        LEFT JOIN matches AS m
+            ON m.profile_id = l.profile_id
+            AND m.rank = l.rank
+            AND m.kind = l.kind
+            AND m.kind = 'co_attendance'
+        WHERE l.kind <> 'interests' AND recommender.sort_key(l.logit) >= 5e8
+        ORDER BY
+            l.profile_id, l.rank, recommender.sort_key(m.logit) DESC, m.named_id::text COLLATE "C"
+    ),
+
     templates AS MATERIALIZED (
         SELECT
             l.language,
@@ -70,18 +88,17 @@ BEGIN
             u.user_id,
             recommender._organizer_name(u.org_name, u.full_name) AS name
         FROM recommender.source_users AS u
-        WHERE u.user_id IN (SELECT l.named_id FROM loudest AS l)
+        WHERE u.user_id IN (SELECT c.named_id FROM chosen AS c)
     )
 
     SELECT
-        l.profile_id,
-        l.rank,
-        recommender._attendance_sentence(t.templates, l.kind, n.name)
-    FROM loudest AS l
-    INNER JOIN pg_temp.scoring_profiles AS p ON p.profile_id = l.profile_id
+        c.profile_id,
+        c.rank,
+        recommender._attendance_sentence(t.templates, c.kind, n.name)
+    FROM chosen AS c
+    INNER JOIN pg_temp.scoring_profiles AS p ON p.profile_id = c.profile_id
     INNER JOIN templates AS t ON t.language = p.language
-    LEFT JOIN names AS n ON n.user_id = l.named_id
-    WHERE recommender.sort_key(l.logit) >= 5e8;
+    LEFT JOIN names AS n ON n.user_id = c.named_id;
 
     DELETE FROM pg_temp.scoring_words AS w
     USING pg_temp.scoring_sentences AS s

@@ -124,7 +124,7 @@ FROM (
     ),
     (
         'recommender_feature_set', 'base', 'base|extended', NULL, NULL,
-        'Features of the next model: base (the reference''s eight), or extended (more, from attendances)'
+        'Features of the next model: base (the reference''s eight) or extended (attendances too)'
     ),
     (
         'recommender_model_version', '', 'text', NULL, NULL,

@@ -85,8 +85,8 @@ def attended_worlds(draw: st.DrawFn, base: st.SearchStrategy[World] | None = Non
         if person["role"] == "organizer":
             person["org_name"] = draw(st.sampled_from(["Club", " ", None]))
             person["full_name"] = draw(st.sampled_from(["Ana", None]))
-    for event in world.rows.get("events", []):
-        event["title"] = draw(st.sampled_from(TITLES))
+    for row in world.rows.get("events", []):
+        row["title"] = draw(st.sampled_from(TITLES))
     clubs = [person["id"] for person in people if person["role"] == "organizer"]
     students = [person["id"] for person in people if person["role"] == "student"]
     for _ in range(draw(st.integers(0, 8))):
