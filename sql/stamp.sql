@@ -1141,4 +1141,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-3893134b60614b324adee021bc0f4889a0ca317575450bf28ae7b6074cd32c90';
+11c151facf6e80b67a661c8b643f537c6f18340f94bc5f8844f591aecf240b16';

@@ -15,8 +15,6 @@ SELECT
         WHEN 'new_series_share' THEN g.recent_count
         WHEN 'co_attendance'
             THEN sqrt(g.recency / sum(g.recency) OVER (PARTITION BY g.user_id, g.feature))
-        WHEN 'title_words'
-            THEN 1 / sqrt((count(*) OVER (PARTITION BY g.user_id, g.feature))::double precision)
         WHEN 'student_activity' THEN ln(1 + g.event_count::double precision)
         ELSE 1
     END AS weight
@@ -50,11 +48,6 @@ FROM (
         ('co_attendance', a.organizer_id::text),
         ('category_rarity', a.category),
         ('student_activity', '')
-        UNION ALL
-        SELECT
-            'title_words' AS feature,
-            w.word AS attribute
-        FROM recommender.title_words(a.title) AS w (word)
     ) AS x (feature, attribute)
     WHERE x.attribute IS NOT NULL
     GROUP BY a.user_id, x.feature, x.attribute
@@ -66,6 +59,19 @@ WHERE
         WHEN 'co_attendance' THEN g.recency
         ELSE 1
     END > 0
+UNION ALL
+SELECT
+    g.user_id,
+    'title_words' AS feature,
+    g.word AS attribute,
+    1 / sqrt((count(*) OVER (PARTITION BY g.user_id))::double precision) AS weight
+FROM (
+    SELECT DISTINCT
+        a.user_id,
+        w.word
+    FROM recommender.attendances AS a
+    CROSS JOIN LATERAL recommender.title_words(a.title) AS w (word)
+) AS g
 UNION ALL
 SELECT
     s.user_id,

@@ -17,4 +17,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.title_letters(text) IS
-'The letters of a title in lower case, at most 100: "Board games #12" and "Board games, May 3" are both boardgames or begin with it. NULL for a title without letters.';
+'The letters of a title in lower case, at most 100: "Board games #12" and "board games" are both boardgames. NULL for a title without letters.';
