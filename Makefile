@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train serve worker demo test lint fmt check docs bench bench-full clean
+.PHONY: help setup db stop psql migrate population load train backtest serve worker demo test lint fmt check docs bench bench-full clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -52,6 +52,11 @@ load: ## Load a folder of CSV files (DIR=path/to/folder)
 
 train: migrate ## Train a model and write every student's list
 	@$(BIN)/python scripts/recompute_recommendations_ml.py
+
+backtest: $(VENV)/.bench-installed migrate ## Judge a trained model on the past (ARGS=… for scripts/backtest.py)
+	@mkdir -p .data/bench
+	@$(BIN)/python scripts/backtest.py --json .data/bench/backtest.json \
+	  --picture .data/bench/backtest.svg $(ARGS)
 
 serve: migrate ## Serve the HTTP API on HOST=127.0.0.1 PORT=8000, with the demo's key unless SECRET_KEY
 	@SECRET_KEY="$${SECRET_KEY:-$$(cat .data/secret_key 2>/dev/null || true)}" \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,3 +52,11 @@ def moment(text: str) -> datetime:
         raise ArgumentTypeError(
             f"{text!r} is not a timestamp such as 2017-05-08T00:00:00+00:00"
         ) from error
+
+
+def file_to_write(text: str) -> Path:
+    """Take the name of a file, new or not, in a folder that exists."""
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    return path

@@ -17,12 +17,13 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.arguments import moment, number, whole_number
+from app.arguments import moment, whole_number
 from app.console import UserError, console, print_result, run
 from app.database import connect, database_url
 from app.lists import ListsWritten, write_lists
+from app.training.flags import add_recipe_flags
 from app.training.gate import Verdict, judge
-from app.training.model import Recipe, TrainedModel, store_model, train_model
+from app.training.model import Recipe, TrainedModel, store_model, train_for_activation
 from app.training.turn import take_turn
 from app.training.versions import model_exists, pinned_version, store_under
 
@@ -38,7 +39,6 @@ IS_STUDENT = "SELECT EXISTS (SELECT FROM recommender.source_students AS s WHERE 
 
 VERSION_VARIABLE = "RECOMMENDER_MODEL_VERSION"
 PIN = "SELECT set_config('recommender.recommender_model_version', $1, $2)"
-DEFAULTS = Recipe()
 SECONDS_BETWEEN_LINES = 10
 """Of progress, where there is no terminal to draw a bar on."""
 DEFAULT_TOP_N = 50
@@ -93,87 +93,7 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help=f"use the model {VERSION_VARIABLE} names, else the active, else the newest one",
     )
-    group.add_argument(
-        "--recipe",
-        choices=("auto", "windows", "reference"),
-        default=DEFAULTS.recipe,
-        help="windows: examples from fortnights before now, with what was known at the start of "
-        "each; reference: all examples at this moment; auto: windows if they hold enough (default: "
-        "%(default)s)",
-    )
-    group.add_argument(
-        "--windows",
-        type=whole_number(1, 1000),
-        default=DEFAULTS.windows,
-        metavar="N",
-        help="windows to take examples from, besides the newest, which judges (default: "
-        "%(default)s)",
-    )
-    group.add_argument(
-        "--window-days",
-        type=whole_number(1, 365),
-        default=DEFAULTS.window_days,
-        metavar="DAYS",
-        help="length of a window (default: %(default)s)",
-    )
-    group.add_argument(
-        "--solver",
-        choices=("sgd", "newton"),
-        default=DEFAULTS.solver,
-        help="sgd, or the exact optimum of the same objective (default: %(default)s)",
-    )
-    group.add_argument(
-        "--history",
-        choices=("leave-one-out", "all"),
-        default=DEFAULTS.history,
-        help="in the reference's recipe, leave an example's own event out of its history, or keep "
-        "it in as the reference does, which leaks the label (default: %(default)s)",
-    )
-    group.add_argument(
-        "--epochs",
-        type=whole_number(1, 10_000),
-        default=DEFAULTS.epochs,
-        help="passes of sgd over the examples (default: %(default)s)",
-    )
-    group.add_argument(
-        "--lr",
-        type=number(0, 100, above=True),
-        default=DEFAULTS.lr,
-        help="step size of sgd (default: %(default)s)",
-    )
-    group.add_argument(
-        "--l2",
-        type=number(0, 1e6),
-        default=DEFAULTS.l2,
-        help="L2 penalty on all weights but the bias (default: %(default)s)",
-    )
-    group.add_argument(
-        "--standardize",
-        action=argparse.BooleanOptionalAction,
-        default=DEFAULTS.standardize,
-        help="penalise weights by what a typical difference of their feature does (default: on)",
-    )
-    group.add_argument(
-        "--seed",
-        type=whole_number(0, 2**62),
-        default=DEFAULTS.seed,
-        help="seed of all sampling (default: %(default)s)",
-    )
-    group.add_argument(
-        "--negatives-per-positive",
-        type=whole_number(0, 100),
-        default=DEFAULTS.negatives_per_positive,
-        metavar="N",
-        help="sampled negatives for each positive (default: %(default)s)",
-    )
-    group.add_argument(
-        "--eval-negatives",
-        type=whole_number(0, 10_000),
-        default=DEFAULTS.eval_negatives,
-        metavar="N",
-        help="events each held-out positive has to beat for hitrate@10; 0 holds nothing out "
-        "(default: %(default)s)",
-    )
+    add_recipe_flags(group)
     group.add_argument(
         "--force",
         action="store_true",
@@ -282,7 +202,7 @@ async def _train(connection: Connection[Record], options: argparse.Namespace) ->
     recipe = Recipe.of(vars(options))
     started = perf_counter()
     with console.status("building examples and fitting weights …"):
-        model = await train_model(connection, recipe)
+        model = await train_for_activation(connection, recipe)
     if options.dry_run:
         version = version or "(dry run: not stored)"
         verdict = await judge(

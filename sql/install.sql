@@ -26,6 +26,7 @@
 \ir source/source_interest_tags.sql
 \ir source/source_hidden_tags.sql
 \ir source/source_blocked_organizers.sql
+\ir source/_counts_implicit.sql
 \ir source/source_implicit_tags.sql
 \ir source/source_implicit_categories.sql
 \ir source/source_implicit_cities.sql
@@ -104,6 +105,12 @@
 \ir training/log_loss.sql
 \ir training/_training_odds.sql
 \ir training/evaluate_loss.sql
+\ir training/_backtest_candidates.sql
+\ir training/_backtest_registered.sql
+\ir training/_backtest_students.sql
+\ir training/_backtest_marks.sql
+\ir training/backtest_prepare.sql
+\ir training/backtest_features.sql
 \ir scoring/sigmoid.sql
 \ir scoring/sort_key.sql
 \ir scoring/_weights_are_usable.sql

@@ -29,6 +29,20 @@ FROM (
         ARRAY['recommender.reason_templates', 'text', 'text'],
         'sql/scoring/_attendance_sentence.sql'
     ),
+    (
+        'function',
+        '_backtest_candidates',
+        ARRAY['interval', 'interval'],
+        'sql/training/_backtest_candidates.sql'
+    ),
+    ('function', '_backtest_marks', ARRAY[]::text[], 'sql/training/_backtest_marks.sql'),
+    ('function', '_backtest_registered', ARRAY['boolean'], 'sql/training/_backtest_registered.sql'),
+    (
+        'function',
+        '_backtest_students',
+        ARRAY['integer', 'bigint'],
+        'sql/training/_backtest_students.sql'
+    ),
     ('function', '_basis_hash', ARRAY['public.recommender_models'], 'sql/scoring/_basis_hash.sql'),
     (
         'function',
@@ -99,6 +113,7 @@ FROM (
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
+    ('function', '_counts_implicit', ARRAY[]::text[], 'sql/source/_counts_implicit.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -668,6 +683,18 @@ FROM (
     ),
     (
         'function',
+        'backtest_features',
+        ARRAY['integer', 'integer', 'text[]'],
+        'sql/training/backtest_features.sql'
+    ),
+    (
+        'function',
+        'backtest_prepare',
+        ARRAY['timestamptz', 'interval', 'interval', 'integer', 'bigint', 'boolean'],
+        'sql/training/backtest_prepare.sql'
+    ),
+    (
+        'function',
         'base_logit',
         ARRAY[
             'double precision',
@@ -828,7 +855,7 @@ FROM (
     (
         'function',
         'judge_model',
-        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean'],
+        ARRAY['double precision', 'text', 'double precision', 'bigint', 'boolean', 'jsonb'],
         'sql/training/judge_model.sql'
     ),
     ('function', 'log_loss', ARRAY['double precision', 'integer'], 'sql/training/log_loss.sql'),
@@ -1141,4 +1168,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-11c151facf6e80b67a661c8b643f537c6f18340f94bc5f8844f591aecf240b16';
+fa82e5cc191fe77e30730f9ce45f7a8ad804706f1f7b68534eefdef9f594142c';

@@ -23,7 +23,7 @@ from tests.support.worlds import AS_OF, World, days, open_session
 from tests.test_solver import scikit_learn_optimum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from asyncpg import Connection, Record
@@ -623,9 +623,9 @@ def test_the_fit_holds_no_lock_on_what_others_write(
 ) -> None:
     held: list[bool] = []
 
-    def look(examples: Examples, recipe: Recipe) -> object:
+    def look(examples: Examples, recipe: Recipe, names: Sequence[str]) -> object:
         held.append(connection.is_in_transaction())
-        return fit_examples(examples, recipe)
+        return fit_examples(examples, recipe, names)
 
     monkeypatch.setattr("app.training.model.fit_examples", look)
     world = only_searched()

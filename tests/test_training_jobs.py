@@ -110,7 +110,10 @@ def test_one_commit_stores_the_model_asks_for_the_lists_and_ends_the_job(queue: 
     assert result is not None
     assert (queue.models(), result["model_version"]) == ([VERSION], VERSION)
     assert queue.value("SELECT is_active FROM recommender_models")
-    assert (result["activated"], result["reason"]) == (True, "no model was active")
+    assert (result["activated"], result["reason"]) == (
+        True,
+        "no model was active; not compared with popularity: 0 students came in the newest window",
+    )
     job = queue.job(claim)
     assert (job["status"], job["locked_by"]) == ("succeeded", None)
     assert json.loads(job["result"]) == result
@@ -162,7 +165,7 @@ def test_a_claim_that_is_lost_while_it_trains_stores_nothing(
         await queue.connection.execute("SELECT recommender.requeue_stale_jobs()")
         return model
 
-    monkeypatch.setattr("app.training.job.train_model", train_too_long)
+    monkeypatch.setattr("app.training.job.train_for_activation", train_too_long)
     assert queue.train(claim) is None
     assert queue.models() == []
     assert queue.rescores() == []

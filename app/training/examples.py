@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.copy_rows import Column, RowReader, row_type
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,9 +29,6 @@ FEATURE_NAMES = (
 )
 """The base set, in the order of recommender.feature_names(); a test compares them."""
 
-COPY_HEADER_BYTES = 19
-"""PostgreSQL's binary COPY format: signature, flags and extension length; -1 as int16 ends it."""
-
 _ROWS_AT_FIRST = 4096
 
 EXAMPLES = """
@@ -49,16 +48,9 @@ def examples_query(feature_names: Sequence[str]) -> str:
     return EXAMPLES.format(columns=columns)
 
 
-def row_type(columns: int) -> np.dtype[np.void]:
-    """Give a row of so many float8 columns, none NULL, as binary COPY sends it."""
-    return np.dtype(
-        [("column_count", ">i2")]
-        + [
-            field
-            for column in range(columns)
-            for field in ((f"length_{column}", ">i4"), (f"value_{column}", ">f8"))
-        ]
-    )
+def example_row(feature_names: Sequence[str]) -> np.dtype[np.void]:
+    """Give a row of that query as COPY sends it: value_0, value_1 …, none NULL."""
+    return row_type(*(Column(f"value_{number}") for number in range(1 + len(feature_names))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,29 +66,17 @@ class Examples:
         return len(self.labels)
 
 
-class _Reader:
-    """Takes the COPY piece by piece, so that it is parsed while PostgreSQL sends the rest."""
+class _Collector:
+    """Keeps what comes in arrays that grow."""
 
     def __init__(self, features: int) -> None:
         self.count = 0
-        self._row = row_type(1 + features)
         self._features = np.empty((_ROWS_AT_FIRST, features))
         self._labels = np.empty(_ROWS_AT_FIRST)
         self._weights = np.empty(_ROWS_AT_FIRST)
-        self._rest = b""
-        self._skip = COPY_HEADER_BYTES
 
-    async def take(self, data: bytes) -> None:
-        """Keep the whole rows of a piece, and its end for the next one; the trailer is no row."""
-        pending = self._rest + data
-        begin = min(self._skip, len(pending))
-        self._skip -= begin
-        count = (len(pending) - begin) // self._row.itemsize
-        end = begin + count * self._row.itemsize
-        self._rest = pending[end:]
-        self._keep(np.frombuffer(pending, dtype=self._row, count=count, offset=begin))
-
-    def _keep(self, rows: NDArray[np.void]) -> None:
+    def keep(self, rows: NDArray[np.void]) -> None:
+        """Add rows."""
         first, self.count = self.count, self.count + len(rows)
         if self.count > len(self._labels):
             self._resize(max(self.count, 2 * len(self._labels)))
@@ -121,8 +101,9 @@ async def read_examples(
     connection: Connection[Record], feature_names: Sequence[str] = FEATURE_NAMES
 ) -> Examples:
     """Read pg_temp.training_matrix of this session, in its own order."""
-    reader = _Reader(len(feature_names))
+    collector = _Collector(len(feature_names))
+    reader = RowReader(example_row(feature_names), collector.keep)
     await connection.copy_from_query(
         examples_query(feature_names), output=reader.take, format="binary"
     )
-    return reader.examples()
+    return collector.examples()

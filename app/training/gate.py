@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.backtest.comparison import compare_with_popularity as backtest_with_popularity
+from app.backtest.protocol import Protocol
+from app.backtest.window import Contender
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from asyncpg import Connection, Record
 
@@ -18,7 +24,8 @@ FROM recommender.compare_with_active($1, $2) AS c
 """
 
 JUDGE = """
-SELECT j.is_activated, j.is_warning, j.reason FROM recommender.judge_model($1, $2, $3, $4, $5) AS j
+SELECT j.is_activated, j.is_warning, j.reason
+FROM recommender.judge_model($1, $2, $3, $4, $5, $6::jsonb) AS j
 """
 
 
@@ -32,6 +39,9 @@ class Comparison:
     compared_with: str | None
     """The model that was active; None: no model was."""
     compared_loss: float | None
+    against_popularity: dict[str, float] | None = None
+    """students, and NDCG@10 of the model less popularity's on the newest window: difference, low
+    and high of its 95 % interval. None: not compared."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,31 @@ async def compare_with_active(
     return Comparison(*row)
 
 
+async def compare_with_popularity(
+    connection: Connection[Record], weights: Array, feature_names: Sequence[str], window: timedelta
+) -> dict[str, float]:
+    """Rank what could be recommended one window ago, and see who came: by weights, by popularity.
+
+    The window is the newest one before recommender.as_of(). Only the number of students, 0, where
+    nobody with a history came.
+    """
+    as_of = await connection.fetchval("SELECT recommender.as_of()")
+    difference = await backtest_with_popularity(
+        connection,
+        Contender("model", tuple(feature_names), weights),
+        as_of - window,
+        Protocol(horizon=window, only_students=True),
+    )
+    if difference is None or not difference.students:
+        return {"students": 0}
+    return {
+        "students": difference.students,
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+    }
+
+
 async def judge(
     connection: Connection[Record], comparison: Comparison, student_count: int, *, force: bool
 ) -> Verdict:
@@ -71,5 +106,6 @@ async def judge(
             comparison.compared_loss,
             student_count,
             force,
+            json.dumps(comparison.against_popularity),
         )
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.console import UserError
-from app.training.model import Recipe, train_model
+from app.training.model import Recipe, train_for_activation
 from app.training.turn import take_turn
 from app.training.versions import model_exists, pinned_version, store_under
 
@@ -55,7 +55,7 @@ async def run_training_job(
         return None
     await connection.execute(REFUSE_NEWER)
     version = await _wanted_version(connection, payload)
-    model = await train_model(connection, Recipe.of(payload))
+    model = await train_for_activation(connection, Recipe.of(payload))
     async with connection.transaction():
         if not await connection.fetchval(HOLD, *claim.arguments()):
             return None

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from app.console import UserError
 from app.training.examples import FEATURE_NAMES, Examples, read_examples
-from app.training.gate import Comparison, Verdict, compare_with_active
+from app.training.gate import (
+    Comparison,
+    Verdict,
+    compare_with_active,
+    compare_with_popularity,
+)
 from app.training.solver import (
     Fit,
     check_weights,
@@ -139,7 +145,8 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
     its locks on every partition of the telemetry, and vacuum from its work. What is evaluated after
     it are temporary tables of this session.
 
-    Without students, events or positives there is nothing to learn: a UserError each.
+    Without students, events or positives there is nothing to learn: a UserError each. The model is
+    not compared with popularity yet: train_for_activation does that.
     """
     async with connection.transaction(isolation="repeatable_read"):
         as_of = await connection.fetchval("SELECT recommender.as_of()")
@@ -164,6 +171,18 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         recipe=recipe,
         as_of=as_of,
     )
+
+
+async def train_for_activation(connection: Connection[Record], recipe: Recipe) -> TrainedModel:
+    """Train, and see whether the model beats popularity on the newest window."""
+    model = await train_model(connection, recipe)
+    popularity = await compare_with_popularity(
+        connection,
+        model.fit.weights,
+        model.feature_names,
+        timedelta(days=recipe.window_days),
+    )
+    return replace(model, comparison=replace(model.comparison, against_popularity=popularity))
 
 
 async def _build_examples(

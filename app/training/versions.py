@@ -57,7 +57,10 @@ async def store_under(
                 comparison = await compare_with_active(
                     connection, model.fit.weights, model.feature_names
                 )
-                model = replace(model, comparison=comparison)
+                popularity = model.comparison.against_popularity
+                model = replace(
+                    model, comparison=replace(comparison, against_popularity=popularity)
+                )
             # Another training of the same moment took the name between the two statements.
             elif version or error.sqlstate != MODEL_EXISTS:
                 raise

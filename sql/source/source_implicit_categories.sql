@@ -7,7 +7,9 @@ SELECT
     ic.score,
     ic.last_seen_at
 FROM public.user_implicit_interest_categories AS ic
-WHERE recommender.normalize_text(ic.category) IS NOT NULL;
+WHERE
+    recommender.normalize_text(ic.category) IS NOT NULL
+    AND (SELECT recommender._counts_implicit());
 
 COMMENT ON VIEW recommender.source_implicit_categories IS
-'One row is one normalised category with its implicit score at last_seen_at; two may be the same text. Adaptation point.';
+'One row is one normalised category with its implicit score at last_seen_at; two may be the same text. Empty in a backtest, which stands at a moment whose scores nobody kept: where this view is adapted, keep recommender._counts_implicit(). Adaptation point.';

@@ -21,7 +21,7 @@ BEGIN
         (row_number() OVER (ORDER BY e.event_id))::integer - 1 AS event_no,
         e.event_id
     FROM recommender.eligible_events AS e
-    WHERE e.start_time < recommender.as_of() + p_horizon;
+    WHERE e.start_time <= recommender.as_of() + p_horizon;
     CREATE UNIQUE INDEX ON pg_temp.training_events (event_no) INCLUDE (event_id);
 
     -- What was known before has no label: it is neither example nor negative.
@@ -29,16 +29,18 @@ BEGIN
     SELECT
         p.user_id,
         p.event_id,
-        CASE WHEN p.is_wanted_now AND (p.place = 1 OR NOT v_is_judge) THEN p.label END AS label,
+        CASE
+            WHEN p.is_of_window AND (NOT v_is_judge OR p.label = 1 AND p.place = 1) THEN p.label
+        END AS label,
         p.weight,
-        v_is_judge AND p.is_wanted_now AND p.label = 1 AND p.place = 1 AS is_holdout
+        v_is_judge AND p.is_of_window AND p.label = 1 AND p.place = 1 AS is_holdout
     FROM (
         SELECT
             w.user_id,
             w.event_id,
             w.label,
             w.weight,
-            w.window_no = p_window_no AS is_wanted_now,
+            w.window_no = p_window_no AS is_of_window,
             row_number() OVER (
                 PARTITION BY w.user_id, w.window_no, w.label
                 ORDER BY
@@ -48,8 +50,7 @@ BEGIN
         FROM pg_temp.window_labels AS w
         INNER JOIN pg_temp.training_events AS e ON e.event_id = w.event_id
         WHERE w.window_no >= p_window_no
-    ) AS p
-    WHERE NOT (v_is_judge AND p.label = 0);
+    ) AS p;
     CREATE UNIQUE INDEX ON pg_temp.training_pairs (user_id, event_id) INCLUDE (label);
     ANALYZE pg_temp.training_events, pg_temp.training_pairs;
 

@@ -26,6 +26,7 @@ DECLARE
     v_length interval := make_interval(hours => 24 * p_window_days);
     v_feature_names text[] := coalesce(p_feature_names, recommender.feature_names());
     v_horizon interval;
+    v_example_count bigint;
 BEGIN
     PERFORM recommender._check_sampling(p_seed, p_negatives_per_positive, p_eval_negatives);
     IF
@@ -58,6 +59,9 @@ BEGIN
         )
     );
     FOR v_window_no IN REVERSE p_window_count..0 LOOP
+        v_example_count := coalesce(
+            (SELECT max(m.example_no) FROM pg_temp.training_matrix AS m), 0
+        );
         PERFORM recommender._set_as_of(v_as_of - (v_window_no + 1) * v_length);
         PERFORM recommender._sample_window(
             p_seed, v_window_no, v_horizon, p_negatives_per_positive, p_eval_negatives
@@ -66,9 +70,7 @@ BEGIN
         EXECUTE format(
             $sql$
             INSERT INTO pg_temp.training_matrix
-            SELECT
-                e.example_no + coalesce((SELECT max(m.example_no) FROM pg_temp.training_matrix AS m), 0),
-                $1, e.user_id, e.event_id, e.kind, e.label, e.weight, %s
+            SELECT $1 + e.example_no, $2, e.user_id, e.event_id, e.kind, e.label, e.weight, %s
             FROM pg_temp.training_examples AS e
             INNER JOIN pg_temp.pair_features AS f ON f.pair_no = e.example_no
             ORDER BY e.example_no
@@ -77,7 +79,7 @@ BEGIN
                 SELECT string_agg(format('f.features[%s]', n.feature_no), ', ' ORDER BY n.feature_no)
                 FROM generate_subscripts(v_feature_names, 1) AS n (feature_no)
             )
-        ) USING v_window_no;
+        ) USING v_example_count, v_window_no;
     END LOOP;
     PERFORM set_config('recommender.as_of', coalesce(v_previous, ''), true);
     CREATE UNIQUE INDEX ON pg_temp.training_matrix (example_no);

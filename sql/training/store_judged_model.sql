@@ -33,7 +33,8 @@ BEGIN
         v_compared,
         (p_meta ->> 'compared_loss')::double precision,
         (p_meta ->> 'holdout_students')::bigint,
-        p_force
+        p_force,
+        p_meta -> 'against_popularity'
     ) AS j;
     IF NOT is_activated AND EXISTS (
         SELECT FROM public.recommender_settings AS s
@@ -56,4 +57,4 @@ $$;
 COMMENT ON FUNCTION recommender.store_judged_model(
     text, text[], double precision[], jsonb, boolean
 ) IS
-'Stores a fitted model and activates it if recommender.judge_model lets it, or with p_force; returns the verdict, whose reason is kept as verdict in meta, and in model_activations if it is activated. p_meta holds what was compared: held_out_loss, compared_with (a version; null: no model was active), compared_loss and holdout_students. Judged and activated under one lock: raises ER031 when another model than compared_with is active by then, and what recommender.store_model raises.';
+'Stores a fitted model and activates it if recommender.judge_model lets it, or with p_force; returns the verdict, whose reason is kept as verdict in meta, and in model_activations if it is activated. p_meta holds what was compared: held_out_loss, compared_with (a version; null: no model was active), compared_loss, holdout_students and against_popularity (recommender.judge_model). Judged and activated under one lock: raises ER031 when another model than compared_with is active by then, and what recommender.store_model raises.';
