@@ -125,6 +125,9 @@ def surround(world: World, clubs: list[int]) -> None:
         guest = world.student(role="admin")
         for event in (held if number % 3 else rare)[: 1 + number % 2]:
             world.register(guest, event, at=days(-95))
+    elsewhere = world.event(world.organizer("Elsewhere"), starts=days(-20), publish=days(-99))
+    for _ in range(40):
+        world.register(world.student(role="admin"), elsewhere, at=days(-21))
 
 
 STARTS = [days(10), days(10), days(60), days(181), NOW, -MICROSECOND, days(-5)]
