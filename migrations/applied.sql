@@ -58,5 +58,9 @@ VALUES
 (
     '0021_incremental_rescore.sql',
     '60d8702832d90adde9b91cd6f631c8875378a1a2a46135160fe61a3cbaa90c79'
+),
+(
+    '0022_feature_sets.sql',
+    'd25c449901b2991f10bb219f9d5315346fd7ed4389fa1a9b1387658aa887009c'
 )
 ON CONFLICT (name) DO NOTHING;

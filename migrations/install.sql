@@ -10,4 +10,5 @@
 \ir 0019_telemetry_and_jobs.sql
 \ir 0020_guardrails_and_schedule.sql
 \ir 0021_incremental_rescore.sql
+\ir 0022_feature_sets.sql
 \ir applied.sql

@@ -19,6 +19,18 @@ FROM (
     ('function', '_as_jsonb', ARRAY['jsonb'], 'sql/source/_as_jsonb.sql'),
     (
         'function',
+        '_attendance_reasons',
+        ARRAY['integer', 'integer[]', 'public.recommender_models', 'recommender.reason_templates'],
+        'sql/scoring/_attendance_reasons.sql'
+    ),
+    (
+        'function',
+        '_attendance_sentence',
+        ARRAY['recommender.reason_templates', 'text', 'text'],
+        'sql/scoring/_attendance_sentence.sql'
+    ),
+    (
+        'function',
         '_backtest_candidates',
         ARRAY['interval', 'interval'],
         'sql/training/_backtest_candidates.sql'
@@ -101,6 +113,7 @@ FROM (
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
+    ('function', '_counts_implicit', ARRAY[]::text[], 'sql/source/_counts_implicit.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -161,6 +174,12 @@ FROM (
     ),
     ('function', '_event_checks', ARRAY['integer', 'integer'], 'sql/admin/_event_checks.sql'),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
+    (
+        'function',
+        '_event_number_logits',
+        ARRAY['public.recommender_models'],
+        'sql/scoring/_event_number_logits.sql'
+    ),
     (
         'function',
         '_expected_argument',
@@ -236,8 +255,14 @@ FROM (
     ),
     (
         'function',
+        '_has_extended_features',
+        ARRAY[]::text[],
+        'sql/feature/_has_extended_features.sql'
+    ),
+    (
+        'function',
         '_has_fresh_upcoming',
-        ARRAY['timestamptz', 'interval'],
+        ARRAY['timestamptz', 'interval', 'boolean'],
         'sql/scoring/_has_fresh_upcoming.sql'
     ),
     ('function', '_hidden_tag_ids', ARRAY['integer'], 'sql/serving/_hidden_tag_ids.sql'),
@@ -251,7 +276,6 @@ FROM (
     ),
     ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
-    ('function', '_is_backtest', ARRAY[]::text[], 'sql/source/_is_backtest.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
     (
         'function',
@@ -264,6 +288,12 @@ FROM (
     ('function', '_is_interaction_type', ARRAY['jsonb'], 'sql/feedback/_is_interaction_type.sql'),
     ('function', '_is_job_blocked', ARRAY['text', 'text'], 'sql/job/_is_job_blocked.sql'),
     ('function', '_is_meta', ARRAY['jsonb'], 'sql/feedback/_is_meta.sql'),
+    (
+        'function',
+        '_is_run_snapshot',
+        ARRAY['public.recommendation_runs'],
+        'sql/scoring/_is_run_snapshot.sql'
+    ),
     ('function', '_job_answer', ARRAY['public.background_jobs'], 'sql/serving/_job_answer.sql'),
     ('function', '_job_lane', ARRAY['text', 'jsonb'], 'sql/job/_job_lane.sql'),
     (
@@ -369,7 +399,21 @@ FROM (
         ARRAY['public.recommendation_runs', 'public.recommender_models'],
         'sql/scoring/_note_run_events.sql'
     ),
+    (
+        'function',
+        '_number_features',
+        ARRAY['public.recommender_models'],
+        'sql/scoring/_number_features.sql'
+    ),
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
+    ('function', '_organizer_name', ARRAY['text', 'text'], 'sql/scoring/_organizer_name.sql'),
+    ('function', '_own_logits', ARRAY['public.recommender_models'], 'sql/scoring/_own_logits.sql'),
+    (
+        'function',
+        '_pair_values',
+        ARRAY['integer', 'integer', 'text[]'],
+        'sql/feature/_pair_values.sql'
+    ),
     ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
@@ -392,10 +436,16 @@ FROM (
     ),
     ('function', '_prepare_postings', ARRAY[]::text[], 'sql/scoring/_prepare_postings.sql'),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
-    ('function', '_rank_all', ARRAY['integer', 'double precision[]'], 'sql/admin/_rank_all.sql'),
+    (
+        'function',
+        '_rank_all',
+        ARRAY['integer', 'text[]', 'double precision[]'],
+        'sql/admin/_rank_all.sql'
+    ),
     ('function', '_rank_detail', ARRAY['integer', 'integer'], 'sql/admin/_rank_detail.sql'),
     ('function', '_rank_profiles', ARRAY['integer'], 'sql/scoring/_rank_profiles.sql'),
     ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
+    ('function', '_reason_kind', ARRAY['text', 'text', 'integer'], 'sql/scoring/_reason_kind.sql'),
     (
         'function',
         '_reason_near',
@@ -583,6 +633,7 @@ FROM (
         ARRAY['interval', 'integer'],
         'sql/training/_window_horizon.sql'
     ),
+    ('function', '_word_attendances', ARRAY[]::text[], 'sql/scoring/_word_attendances.sql'),
     (
         'function',
         '_word_guardrail',
@@ -616,6 +667,7 @@ FROM (
         'sql/scoring/activate_model.sql'
     ),
     ('function', 'as_of', ARRAY[]::text[], 'sql/setting/as_of.sql'),
+    ('function', 'as_of_day', ARRAY[]::text[], 'sql/feature/as_of_day.sql'),
     (
         'function',
         'attribute_weight',
@@ -745,7 +797,9 @@ FROM (
         ARRAY['bigint', 'text', 'integer', 'text', 'boolean'],
         'sql/job/fail_job.sql'
     ),
-    ('function', 'feature_names', ARRAY[]::text[], 'sql/scoring/feature_names.sql'),
+    ('function', 'feature_kind', ARRAY['text'], 'sql/feature/feature_kind.sql'),
+    ('function', 'feature_names', ARRAY['text'], 'sql/feature/feature_names.sql'),
+    ('function', 'feature_set', ARRAY['text[]'], 'sql/feature/feature_set.sql'),
     (
         'function',
         'finish_job',
@@ -925,6 +979,8 @@ FROM (
     ),
     ('function', 'student', ARRAY['integer'], 'sql/admin/student.sql'),
     ('function', 'templates_for', ARRAY['text'], 'sql/scoring/templates_for.sql'),
+    ('function', 'title_letters', ARRAY['text'], 'sql/feature/title_letters.sql'),
+    ('function', 'title_words', ARRAY['text'], 'sql/feature/title_words.sql'),
     (
         'function',
         'training_hash',
@@ -1013,24 +1069,44 @@ FROM (
     ('view', '_profile_hashes', NULL::text[], 'sql/feature/_profile_hashes.sql'),
     ('view', '_schedule_entries', NULL::text[], 'sql/schedule/_schedule_entries.sql'),
     ('view', 'active_evidence', NULL::text[], 'sql/guardrail/active_evidence.sql'),
+    ('view', 'attendance_attributes', NULL::text[], 'sql/feature/attendance_attributes.sql'),
+    (
+        'view',
+        'attendance_event_attributes',
+        NULL::text[],
+        'sql/feature/attendance_event_attributes.sql'
+    ),
+    ('view', 'attendances', NULL::text[], 'sql/feature/attendances.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
+    ('view', 'event_base_attributes', NULL::text[], 'sql/feature/event_base_attributes.sql'),
     ('view', 'event_features', NULL::text[], 'sql/feature/event_features.sql'),
+    ('view', 'event_numbers', NULL::text[], 'sql/feature/event_numbers.sql'),
     ('view', 'event_seats', NULL::text[], 'sql/feature/event_seats.sql'),
+    (
+        'view',
+        'extended_user_event_features',
+        NULL::text[],
+        'sql/feature/extended_user_event_features.sql'
+    ),
     ('view', 'fresh_lists', NULL::text[], 'sql/serving/fresh_lists.sql'),
     ('view', 'gauges', NULL::text[], 'sql/serving/gauges.sql'),
     ('view', 'guardrail_gauges', NULL::text[], 'sql/guardrail/guardrail_gauges.sql'),
     ('view', 'guardrails', NULL::text[], 'sql/guardrail/guardrails.sql'),
+    ('view', 'held_events', NULL::text[], 'sql/feature/held_events.sql'),
     ('view', 'history', NULL::text[], 'sql/feature/history.sql'),
     ('view', 'installed_objects', NULL::text[], 'sql/stamp.sql'),
     ('view', 'job_types', NULL::text[], 'sql/job/job_types.sql'),
     ('view', 'models', NULL::text[], 'sql/admin/models.sql'),
+    ('view', 'organizer_affinities', NULL::text[], 'sql/feature/organizer_affinities.sql'),
+    ('view', 'organizer_numbers', NULL::text[], 'sql/feature/organizer_numbers.sql'),
     ('view', 'parameters', NULL::text[], 'sql/setting/parameters.sql'),
     ('view', 'queue', NULL::text[], 'sql/admin/queue.sql'),
     ('view', 'ranked_events', NULL::text[], 'sql/serving/ranked_events.sql'),
     ('view', 'reason_templates', NULL::text[], 'sql/scoring/reason_templates.sql'),
     ('view', 'schedule', NULL::text[], 'sql/schedule/schedule.sql'),
     ('view', 'schedule_defaults', NULL::text[], 'sql/schedule/schedule_defaults.sql'),
+    ('view', 'series_numbers', NULL::text[], 'sql/feature/series_numbers.sql'),
     ('view', 'setting_defaults', NULL::text[], 'sql/setting/setting_defaults.sql'),
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
@@ -1066,7 +1142,9 @@ FROM (
     ('view', 'user_attributes_snapshot', NULL::text[], 'sql/feature/user_attributes_snapshot.sql'),
     ('view', 'user_event_features', NULL::text[], 'sql/feature/user_event_features.sql'),
     ('view', 'user_home_cities', NULL::text[], 'sql/feature/user_home_cities.sql'),
-    ('view', 'user_text_sources', NULL::text[], 'sql/feature/user_text_sources.sql')
+    ('view', 'user_numbers', NULL::text[], 'sql/feature/user_numbers.sql'),
+    ('view', 'user_text_sources', NULL::text[], 'sql/feature/user_text_sources.sql'),
+    ('view', 'word_rarities', NULL::text[], 'sql/feature/word_rarities.sql')
 ) AS o (kind, name, arguments, file);
 
 COMMENT ON VIEW recommender.installed_objects IS
@@ -1078,7 +1156,7 @@ Definition sha256:64946383a8931a8742670298074461b129620ae87c9b435d046f083ef55375
 
 COMMENT ON MATERIALIZED VIEW recommender.user_attribute_sources_snapshot IS
 'user_attribute_sources without repeats, as of recommender.snapshot_moment; refreshed by recommender.refresh_features().
-Definition sha256:d8278f2dd3d4013fe2eb0a4a9ac82a5dcbc2cdde8b60d4ea9ec9d11cb0a69050';
+Definition sha256:3149bf12113a57a4bb4f24a0f4c57191d9642dc8d6e91fedc8d27e0d778da16a';
 
 COMMENT ON MATERIALIZED VIEW recommender.upcoming_attributes_snapshot IS
 'event_attributes of the events that were published, known and not started at the moment upcoming_as_of of recommender.snapshot_moment, value included, and for each of them feature popularity with an empty attribute and the popularity as value; refreshed by recommender.refresh_upcoming_events().
@@ -1090,4 +1168,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f102e5f9d22219387150fbd760efd9c070d2c34966c10d3933210962f601cc13';
+fa82e5cc191fe77e30730f9ce45f7a8ad804706f1f7b68534eefdef9f594142c';

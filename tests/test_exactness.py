@@ -11,8 +11,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.random_worlds import worlds
-from tests.support.worlds import AS_OF, World, days, hours, open_session
+from tests.support.random_worlds import attended_worlds, surround, worlds
+from tests.support.worlds import (
+    AS_OF,
+    EXTENDED_FEATURES,
+    FEATURES,
+    World,
+    days,
+    hours,
+    open_session,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,25 +34,22 @@ MOST_TAGS = 500
 
 # Every pair a list may hold, straight from the definition.
 CANDIDATES = """
-SELECT
-    f.user_id,
-    f.event_id,
-    f.bias * m.weights[1]
-    + f.overlap_interest_ratio * m.weights[2]
-    + f.overlap_history_ratio * m.weights[3]
-    + f.same_city * m.weights[4]
-    + f.category_match * m.weights[5]
-    + f.organizer_match * m.weights[6]
-    + f.popularity * m.weights[7]
-    + f.days_until * m.weights[8] AS logit
-FROM recommender.user_event_features AS f
+SELECT f.*
+FROM recommender.{} AS f
 INNER JOIN recommender.eligible_events AS e ON e.event_id = f.event_id
-CROSS JOIN public.recommender_models AS m
 WHERE NOT EXISTS (
     SELECT FROM recommender.source_registrations AS r
     WHERE r.user_id = f.user_id AND r.event_id = f.event_id
 )
 """
+DEFINITIONS = {
+    FEATURES: "user_event_features",
+    EXTENDED_FEATURES: "extended_user_event_features",
+}
+OWN_FEATURES = {"student_activity"}
+"""The same for all of a student's events: they move scores and order nothing."""
+MET: set[str] = set()
+"""Features that were not 0 in some world, and reasons that were given."""
 
 LISTS = """
 SELECT r.user_id, r.rank, r.event_id, r.score, r.reason
@@ -209,6 +214,29 @@ def likely_world() -> World:
     return world
 
 
+def attended_world(*weights: float) -> World:
+    """Students who go often, rarely, elsewhere or never, and two organizers who share guests."""
+    world = World()
+    clubs = [world.organizer("Club"), world.organizer(full_name="Ana")]
+    students = [world.student(language=language) for language in ("en", "ro", "en", "en", "ro")]
+    for number in range(12):
+        world.event(
+            clubs[number % 2],
+            title=["Rock night", "ROCK chess", "New things"][number % 3],
+            category=["Music", "games"][number % 2],
+            starts=days(5 + number),
+        )
+    surround(world, clubs)
+    for weeks in range(1, 9):
+        event = world.event(
+            clubs[0], title=f"Rock night {weeks}", category="music", starts=days(-7 * weeks)
+        )
+        for student in students[: 1 + weeks % 3]:
+            world.register(student, event, at=days(-8 * weeks))
+    world.model(-1, 1, 1, 1, 0.5, 1, 1, *weights, features=EXTENDED_FEATURES)
+    return world
+
+
 # What must hold
 
 
@@ -258,6 +286,7 @@ class Checker:
 
         assert [row["reason"] for row in bulk] == [row["reason"] for row in single]
         assert None not in {row["reason"] for row in bulk}
+        MET.update(row["reason"] for row in bulk)
 
         assert await self.connection.fetch(EVENT_TWIN_DIFFERENCES) == []
         assert await self.connection.fetch(USER_TWIN_DIFFERENCES) == []
@@ -269,22 +298,38 @@ class Checker:
             for event in world.rows.get("events", [])
             if is_eligible(event, world.rows.get("registrations", []))
         }
-        candidates = await self.connection.fetch(CANDIDATES)
+        model = world.rows["recommender_models"][0]
+        features: tuple[str, ...] = tuple(model["feature_names"])  # type: ignore[arg-type]
+        weights = dict(zip(features, model["weights"], strict=True))  # type: ignore[call-overload]
+        candidates = await self.connection.fetch(CANDIDATES.format(DEFINITIONS[features]))
         assert {row["event_id"] for row in candidates} <= shown
         logits: dict[int, dict[int, float]] = {
             row["id"]: {}  # type: ignore[misc]
             for row in world.rows["users"]
             if row["role"] == "student"
         }
+        owns = dict.fromkeys(logits, 0.0)
         for row in candidates:
-            logits[row["user_id"]][row["event_id"]] = row["logit"]
+            assert tuple(row.keys()) == ("user_id", "event_id", *features)
+            MET.update(name for name in features if row[name])
+            logits[row["user_id"]][row["event_id"]] = sum(
+                row[name] * weights[name] for name in features if name not in OWN_FEATURES
+            )
+            owns[row["user_id"]] = sum(
+                row[name] * weights[name] for name in features if name in OWN_FEATURES
+            )
         for pair in candidates[:: max(1, len(candidates) // 3)]:
             explained = await self.connection.fetchval(EXPLAINED, pair["user_id"], pair["event_id"])
-            assert explained == pytest.approx(pair["logit"], abs=TOLERANCE)
-        return {
-            student: dict(
-                sorted(events.items(), key=lambda item: (-round(item[1] * 1e9), item[0]))[:top_n]
+            assert explained == pytest.approx(
+                logits[pair["user_id"]][pair["event_id"]] + owns[pair["user_id"]], abs=TOLERANCE
             )
+        return {
+            student: {
+                event: logit + owns[student]
+                for event, logit in sorted(
+                    events.items(), key=lambda item: (-round(item[1] * 1e9), item[0])
+                )[:top_n]
+            }
             for student, events in logits.items()
         }
 
@@ -346,3 +391,28 @@ def test_bulk_and_single_lists_equal_the_ranked_definition(
     checker: Checker, world: World, top_n: int
 ) -> None:
     checker.check(world, top_n)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=attended_worlds(), top_n=st.sampled_from([1, 2, 3, 5, 50, 10_000]))
+@example(world=attended_world(9, 1, 0.1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 0.5), top_n=50)
+@example(world=attended_world(0, 0, 0.1, 9, 0, 0, 1, 1, 1, -1, -1, 1, -0.5), top_n=50)
+@example(world=attended_world(-1, 2, -1, -3, 1, -2, 1, 1, -1, 1, 1, -1, 1), top_n=4)
+def test_the_same_holds_for_extended_features(checker: Checker, world: World, top_n: int) -> None:
+    checker.check(world, top_n)
+
+
+def test_those_properties_met_every_feature_and_reason() -> None:
+    # Features that are always 0 would pass them as well.
+    assert set(FEATURES) | set(EXTENDED_FEATURES) <= MET
+    assert {
+        "You go to this series often",
+        "You have been to events of Club",
+        "People who go to Club also go here",
+        "Mergi des la această serie",
+    } <= MET

@@ -12,7 +12,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.locks import until_waiting
-from tests.support.random_worlds import CATEGORIES, CITIES, STARTS, TAGS, worlds
+from tests.support.random_worlds import (
+    CATEGORIES,
+    CITIES,
+    STARTS,
+    TAGS,
+    attended_worlds,
+    worlds,
+)
 from tests.support.worlds import AS_OF, World, days, hours, open_session
 
 if TYPE_CHECKING:
@@ -351,12 +358,33 @@ KEPT = {"students": 0, "all": 0}
 def test_the_lists_are_those_of_a_full_rescore_whatever_changed(
     module_desk: Desk, world: World, first: list[Change], then: list[Change], top_n: int
 ) -> None:
-    desk = module_desk
+    check_changes(module_desk, world, (first, then), top_n)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    world=attended_worlds(st.one_of(crowds(), crowds(), worlds())),
+    first=CHANGES,
+    then=CHANGES,
+    top_n=st.sampled_from([1, 2, 3, 50]),
+)
+def test_the_same_holds_for_extended_features(
+    module_desk: Desk, world: World, first: list[Change], then: list[Change], top_n: int
+) -> None:
+    check_changes(module_desk, world, (first, then), top_n)
+
+
+def check_changes(desk: Desk, world: World, rounds: Sequence[list[Change]], top_n: int) -> None:
     desk.stand_at(AS_OF.isoformat())
     desk.write(world)
     desk.score_all(top_n)
     noted = desk.rows(NOTED)
-    for changes in (first, then):
+    for changes in rounds:
         for sql, arguments in changes:
             desk.execute(sql, *arguments)
         before = desk.versions()
@@ -371,7 +399,7 @@ def test_the_lists_are_those_of_a_full_rescore_whatever_changed(
         }
         KEPT["students"] += len(kept)
         KEPT["all"] += len(students)
-    if not first and not then:
+    if not any(rounds):
         assert desk.rows(NOTED) == noted
     rows, headers, noted = desk.rows(ROWS), desk.rows(HEADERS), desk.rows(NOTED)
     desk.score_all(top_n)

@@ -197,7 +197,7 @@ def test_the_columns_of_user_event_features_are_the_features_in_order(
     objects: tuple[LineageObject, ...],
 ) -> None:
     (view,) = (item for item in objects if item.name == "recommender.user_event_features")
-    text = (SQL_DIR / "scoring" / "feature_names.sql").read_text(encoding="utf-8")
+    text = (SQL_DIR / "feature" / "feature_names.sql").read_text(encoding="utf-8")
     start = text.index("ARRAY[")
     array = sqlglot.parse_one(text[start : text.index("]", start) + 1], dialect="postgres")
     assert isinstance(array, exp.Array)

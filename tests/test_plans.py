@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.population import Plan, generate_population, settle
-from tests.support.worlds import AS_OF, FEATURES, open_session
+from tests.support.worlds import AS_OF, EXTENDED_FEATURES, FEATURES, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,16 +98,23 @@ class Planner:
         self._messages: list[str] = []
 
     def explain(self, sql: str) -> Node:
-        text = self.run(self.connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}"))
+        text = self.run(
+            self.connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}")
+        )
         plan: Node = json.loads(text)[0]["Plan"]
         return plan
 
     def read_whole(self, plan: Node) -> list[str]:
-        """List the tables with rows that sequential scans read, as often as they do."""
+        """List the tables with rows that sequential scans read, as often as they do.
+
+        What the extended features would read is in the plan, and not executed for others.
+        """
         return sorted(
             self._table_of[node["Relation Name"]]
             for node in walk(plan)
-            if node["Node Type"] == "Seq Scan" and node["Relation Name"] in self._table_of
+            if node["Node Type"] == "Seq Scan"
+            and node["Relation Name"] in self._table_of
+            and node["Actual Loops"] > 0
         )
 
     def nested_plans(self, sql: str, *arguments: object) -> dict[str, Node]:
@@ -209,6 +216,7 @@ def explainer(planner: Planner) -> Planner:
         connection.execute(
             "LOAD 'auto_explain';"
             " SET auto_explain.log_min_duration = -1; SET auto_explain.log_format = json;"
+            " SET auto_explain.log_analyze = on; SET auto_explain.log_timing = off;"
             " SET auto_explain.log_nested_statements = on; SET auto_explain.log_level = notice"
         )
     )
@@ -291,6 +299,43 @@ def test_no_join_of_one_students_list_is_a_loop_over_all_events(explainer: Plann
     (ranked,) = [node for node in walk(listed) if node.get("Subplan Name") == "CTE ranked"]
     assert ranked["Node Type"] == "Limit"
     assert {node["Node Type"] for node in ranked["Plans"]} == {"Nested Loop"}
+
+
+@pytest.fixture
+def extended(explainer: Planner) -> Iterator[None]:
+    """Let a model of the extended set score."""
+    run, connection = explainer.run, explainer.connection
+    weights = [-1.0, *[0.5] * (len(EXTENDED_FEATURES) - 1)]
+    refresh = "SELECT recommender.refresh_features()"
+    run(
+        connection.execute(
+            "SELECT recommender.store_model('m2', $1, $2, '{}')", EXTENDED_FEATURES, weights
+        )
+    )
+    run(connection.execute(refresh))
+    run(connection.execute("VACUUM (ANALYZE)"))
+    yield
+    run(connection.execute("SELECT recommender.activate_model('m1')"))
+    run(connection.execute("DELETE FROM recommender_models WHERE model_version = 'm2'"))
+    run(connection.execute(refresh))
+
+
+@pytest.mark.usefixtures("extended")
+def test_with_extended_features_one_students_list_reads_no_other_students_rows(
+    explainer: Planner,
+) -> None:
+    plans = explainer.nested_plans("SELECT recommender.score_user(100, 20)")
+    assert "registrations" in {
+        node.get("Relation Name") for plan in plans.values() for node in walk(plan)
+    }
+    for plan in plans.values():
+        assert set(explainer.read_whole(plan)) & (
+            STUDENT_SIDE | LISTS | TWINS | {"registrations", "event_tags"}
+        ) == set()  # fmt: skip
+    found = plans[next(text for text in plans if "FROM recommender.user_attributes AS a" in text)]
+    assert {"registrations_user_event_idx", "upcoming_attributes_snapshot_key"} <= {
+        node.get("Index Name") for node in walk(found) if node["Actual Loops"] > 0
+    }
 
 
 @pytest.mark.usefixtures("stale")

@@ -197,6 +197,7 @@ async def _open(url: str, mode: str) -> Connection[Record]:
     await connection.execute(
         "LOAD 'auto_explain';"
         " SET auto_explain.log_min_duration = -1; SET auto_explain.log_format = json;"
+        " SET auto_explain.log_analyze = on; SET auto_explain.log_timing = off;"
         " SET auto_explain.log_nested_statements = on; SET auto_explain.log_level = notice"
     )
     await connection.execute("SELECT set_config('plan_cache_mode', $1, false)", mode)

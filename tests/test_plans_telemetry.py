@@ -109,6 +109,7 @@ def explainer(database_url: str, run: Run) -> Iterator[Planner]:
         connection.execute(
             "LOAD 'auto_explain';"
             " SET auto_explain.log_min_duration = -1; SET auto_explain.log_format = json;"
+            " SET auto_explain.log_analyze = on; SET auto_explain.log_timing = off;"
             " SET auto_explain.log_nested_statements = on; SET auto_explain.log_level = notice"
         )
     )

@@ -29,28 +29,29 @@ BEGIN
     IF NOT EXISTS (SELECT FROM recommender.source_events AS e WHERE e.event_id = p_event_id) THEN
         RETURN coalesce(v_listed || '; ', '') || 'what is deleted has no rank';
     END IF;
-    SELECT recommender.sort_key(
-        v_model.weights[1] * f.bias
-        + v_model.weights[2] * f.overlap_interest_ratio
-        + v_model.weights[3] * f.overlap_history_ratio
-        + v_model.weights[4] * f.same_city
-        + v_model.weights[5] * f.category_match
-        + v_model.weights[6] * f.organizer_match
-        + v_model.weights[7] * f.popularity
-        + v_model.weights[8] * f.days_until
-    ) INTO v_sort_key
-    FROM recommender.user_event_features AS f
-    WHERE f.user_id = p_user_id AND f.event_id = p_event_id;
+    -- The same for all events, what is the student's alone changes no rank.
+    SELECT recommender.sort_key(sum(x.value * x.weight)) INTO v_sort_key
+    FROM unnest(
+        v_model.feature_names,
+        recommender._pair_values(p_user_id, p_event_id, v_model.feature_names),
+        v_model.weights
+    ) AS x (feature, value, weight)
+    WHERE recommender.feature_kind(x.feature) <> 'student';
     SELECT
         coalesce(
             max(a.rank) FILTER (WHERE a.event_id = p_event_id),
             1 + count(*) FILTER (
-                WHERE recommender.sort_key(a.logit) > v_sort_key
-                    OR (recommender.sort_key(a.logit) = v_sort_key AND a.event_id < p_event_id)
+                WHERE recommender.sort_key(a.event_logit) > v_sort_key
+                    OR (
+                        recommender.sort_key(a.event_logit) = v_sort_key
+                        AND a.event_id < p_event_id
+                    )
             )
         )
     INTO v_rank
-    FROM recommender._rank_all(p_user_id, v_model.weights) AS a;
+    FROM recommender._rank_all(
+        p_user_id, v_model.feature_names, v_model.weights
+    ) AS a;
     RETURN coalesce(v_listed || '; ', '') || format(
         'written now, model %s would rank it %s', v_model.model_version, v_rank
     );

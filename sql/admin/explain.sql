@@ -12,16 +12,11 @@ STABLE
 AS $$
 DECLARE
     v_model public.recommender_models := recommender.current_model();
-    v_values double precision[];
+    v_values double precision[] := recommender._pair_values(
+        p_user_id, p_event_id, v_model.feature_names
+    );
 BEGIN
-    SELECT ARRAY[
-        f.bias, f.overlap_interest_ratio, f.overlap_history_ratio, f.same_city,
-        f.category_match, f.organizer_match, f.popularity, f.days_until
-    ]
-    INTO v_values
-    FROM recommender.user_event_features AS f
-    WHERE f.user_id = p_user_id AND f.event_id = p_event_id;
-    IF NOT FOUND THEN
+    IF v_values IS NULL THEN
         IF EXISTS (
             SELECT FROM recommender.source_students AS s WHERE s.user_id = p_user_id
         ) THEN

@@ -20,15 +20,15 @@ DECLARE
 BEGIN
     PERFORM recommender._validate_top_n(p_top_n);
     PERFORM recommender._check_student(p_user_id);
-    IF NOT recommender._weights_are_usable(recommender.feature_names(), p_weights) THEN
+    IF NOT recommender._weights_are_usable(v_model.feature_names, p_weights) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER051',
             MESSAGE = 'these weights cannot be scored with',
             DETAIL = format('They are %s.', coalesce(p_weights::text, 'NULL')),
             HINT = format(
                 'give %s numbers between -1e6 and 1e6: the weights of %s',
-                cardinality(recommender.feature_names()),
-                array_to_string(recommender.feature_names(), ', ')
+                cardinality(v_model.feature_names),
+                array_to_string(v_model.feature_names, ', ')
             );
     END IF;
     RETURN QUERY
@@ -44,8 +44,8 @@ BEGIN
             FROM unnest(v_model.feature_names, n.contributions, o.contributions)
                 AS x (feature, new_value, old_value)
         )
-    FROM recommender._rank_all(p_user_id, p_weights) AS n
-    INNER JOIN recommender._rank_all(p_user_id, v_model.weights) AS o
+    FROM recommender._rank_all(p_user_id, v_model.feature_names, p_weights) AS n
+    INNER JOIN recommender._rank_all(p_user_id, v_model.feature_names, v_model.weights) AS o
         ON o.event_id = n.event_id
     INNER JOIN recommender.source_events AS e ON e.event_id = n.event_id
     WHERE n.rank <= p_top_n OR o.rank <= p_top_n
@@ -54,4 +54,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.preview_weights(double precision[], integer, integer) IS
-'One row is one event that is among a student''s first p_top_n under recommender.current_model() (old_rank, old_score) or under p_weights (new_rank, new_score), by new_rank; nothing is stored. The ranks are those recommender.rank_events gives at recommender.as_of() with either, counted through all eligible events, so that one may lie beyond p_top_n. title is the event''s. change is {feature: contribution under p_weights minus contribution now} in logit units, and adds up to the difference of the logits. Raises ER051 unless p_weights are one finite number for each of recommender.feature_names(), ER003 for a p_top_n out of bounds, ER010 to ER013 without a model to compare with, ER020 for somebody who is not a student.';
+'One row is one event that is among a student''s first p_top_n under recommender.current_model() (old_rank, old_score) or under p_weights (new_rank, new_score), by new_rank; nothing is stored. The ranks are those recommender.rank_events gives at recommender.as_of() with either, counted through all eligible events, so that one may lie beyond p_top_n. title is the event''s. change is {feature: contribution under p_weights minus contribution now} in logit units, and adds up to the difference of the logits. Raises ER051 unless p_weights are one finite number for each feature of that model, ER003 for a p_top_n out of bounds, ER010 to ER013 without a model to compare with, ER020 for somebody who is not a student.';

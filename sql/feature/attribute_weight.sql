@@ -17,7 +17,9 @@ IMMUTABLE
 PARALLEL SAFE
 AS $$
 BEGIN
-    IF p_source <> 'implicit' THEN
+    IF p_source = 'attendance' THEN
+        RETURN p_score;
+    ELSIF p_source <> 'implicit' THEN
         RETURN 1;
     END IF;
     RETURN recommender.decayed_score(
@@ -29,4 +31,4 @@ $$;
 COMMENT ON FUNCTION recommender.attribute_weight(
     text, double precision, timestamptz, timestamptz, double precision, double precision
 ) IS
-'1 for what was chosen, done, lived in or looked for; the decayed score over the cap for source implicit. Between 0 and 1.';
+'1 for what was chosen, done, lived in or looked for; the decayed score over the cap, between 0 and 1, for source implicit; the score itself for source attendance.';

@@ -11,11 +11,12 @@ BEGIN
     PERFORM recommender._rebuild_twin('user_attribute_sources_snapshot');
     PERFORM recommender.refresh_upcoming_events();
     PERFORM recommender._rebuild_twin('user_profiles_snapshot');
-    INSERT INTO public.recommender_snapshot (as_of, refreshed_at)
-    VALUES (recommender.as_of(), now())
+    INSERT INTO public.recommender_snapshot (as_of, refreshed_at, is_extended)
+    VALUES (recommender.as_of(), now(), recommender._has_extended_features())
     ON CONFLICT (is_the_only_row) DO UPDATE SET
         as_of = excluded.as_of,
-        refreshed_at = excluded.refreshed_at;
+        refreshed_at = excluded.refreshed_at,
+        is_extended = excluded.is_extended;
     RETURN recommender.as_of();
 END;
 $$;

@@ -8,11 +8,14 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_upcoming'));
     PERFORM recommender._rebuild_twin('upcoming_attributes_snapshot');
-    INSERT INTO public.recommender_snapshot (upcoming_as_of, upcoming_refreshed_at)
-    VALUES (recommender.as_of(), now())
+    INSERT INTO public.recommender_snapshot (
+        upcoming_as_of, upcoming_refreshed_at, upcoming_is_extended
+    )
+    VALUES (recommender.as_of(), now(), recommender._has_extended_features())
     ON CONFLICT (is_the_only_row) DO UPDATE SET
         upcoming_as_of = excluded.upcoming_as_of,
-        upcoming_refreshed_at = excluded.upcoming_refreshed_at;
+        upcoming_refreshed_at = excluded.upcoming_refreshed_at,
+        upcoming_is_extended = excluded.upcoming_is_extended;
     RETURN recommender.as_of();
 END;
 $$;

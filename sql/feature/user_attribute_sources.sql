@@ -52,7 +52,17 @@ SELECT
     x.source,
     x.score,
     x.last_seen_at
-FROM recommender.user_text_sources AS x;
+FROM recommender.user_text_sources AS x
+UNION ALL
+SELECT
+    v.user_id,
+    v.feature,
+    v.attribute,
+    'attendance'::text AS source,
+    v.weight AS score,
+    NULL::timestamptz AS last_seen_at
+FROM recommender.attendance_attributes AS v
+WHERE (SELECT recommender._has_extended_features());
 
 COMMENT ON VIEW recommender.user_attribute_sources IS
-'One row is one reason why a user has an attribute: source is interest, history, profile, search, implicit_home (each weighs 1) or implicit (score and last_seen_at say how much; NULL otherwise). Rows may repeat; attribute is never NULL.';
+'One row is one reason why a user has an attribute: source is interest, history, profile, search, implicit_home (each weighs 1), implicit (score and last_seen_at say how much) or, where extended features are asked for, attendance (score is the weight of attendance_attributes); score and last_seen_at are NULL otherwise. Rows may repeat; attribute is never NULL.';

@@ -22,7 +22,7 @@ done AS MATERIALIZED (
         a.feature,
         a.attribute,
         2147483648 - dense_rank() OVER (ORDER BY a.feature, a.attribute) AS source_no
-    FROM recommender.event_attributes AS a
+    FROM recommender.event_base_attributes AS a
     WHERE a.feature IN ('overlap_history_ratio', 'category_match', 'organizer_match')
 )
 
@@ -97,6 +97,19 @@ UNION ALL
         x.last_seen_at
     FROM recommender.user_text_sources AS x
     ORDER BY x.user_id
+)
+UNION ALL
+(
+    SELECT
+        v.user_id,
+        v.feature,
+        v.attribute,
+        'attendance' AS source,
+        v.weight AS score,
+        NULL AS last_seen_at
+    FROM recommender.attendance_attributes AS v
+    WHERE (SELECT recommender._has_extended_features())
+    ORDER BY v.user_id
 );
 
 -- One student's attributes, side by side in the table.

@@ -19,4 +19,4 @@ FROM recommender.user_attribute_sources AS s
 GROUP BY s.user_id, s.feature, s.attribute;
 
 COMMENT ON VIEW recommender.user_attributes IS
-'One row is one attribute of one user at recommender.as_of(): (user_id, feature, attribute) is unique, none is NULL. weight is 1 for what was chosen, done, lived in or looked for, else the decayed implicit score over the cap, between 0 and 1.';
+'One row is one attribute of one user at recommender.as_of(): (user_id, feature, attribute) is unique, none is NULL. weight is 1 for what was chosen, done, lived in or looked for, else the decayed implicit score over the cap, between 0 and 1; in extended features that of attendance_attributes.';

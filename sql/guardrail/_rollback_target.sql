@@ -10,7 +10,7 @@ BEGIN ATOMIC
     INNER JOIN public.recommender_models AS m ON m.model_version = a.model_version
     WHERE
         a.model_version <> _rollback_target.p_model_version
-        AND m.feature_names = recommender.feature_names()
+        AND recommender.feature_set(m.feature_names) IS NOT NULL
         AND recommender._weights_are_usable(m.feature_names, m.weights)
         -- What a guardrail took away comes back by hand only.
         AND NOT EXISTS (

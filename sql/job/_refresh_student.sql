@@ -23,7 +23,9 @@ BEGIN
     -- and a claim would pass over it.
     IF (
         SELECT
-            NOT recommender._has_fresh_upcoming(recommender.as_of(), interval '5 minutes')
+            NOT recommender._has_fresh_upcoming(
+                recommender.as_of(), interval '5 minutes', recommender._has_extended_features()
+            )
             AND NOT EXISTS (
                 SELECT FROM public.background_jobs AS j
                 WHERE

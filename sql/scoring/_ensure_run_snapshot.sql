@@ -6,12 +6,10 @@ LANGUAGE plpgsql
 VOLATILE
 AS $$
 BEGIN
-    IF (SELECT m.as_of FROM recommender.snapshot_moment AS m) IS DISTINCT FROM p_run.as_of THEN
+    IF NOT recommender._is_run_snapshot(p_run) THEN
         PERFORM pg_advisory_xact_lock(recommender._lock_key('refresh_features'));
         -- Another connection of the run may have done it meanwhile.
-        IF (
-            SELECT m.as_of FROM recommender.snapshot_moment AS m
-        ) IS DISTINCT FROM p_run.as_of THEN
+        IF NOT recommender._is_run_snapshot(p_run) THEN
             PERFORM recommender._refresh_for_run(p_run.id);
         END IF;
         RETURN true;
@@ -19,9 +17,9 @@ BEGIN
     -- Sharing the lock keeps others from rebuilding them. If somebody just did, this transaction
     -- must end before it may take the lock alone: two that share it would wait for each other.
     PERFORM pg_advisory_xact_lock_shared(recommender._lock_key('refresh_features'));
-    RETURN (SELECT m.as_of FROM recommender.snapshot_moment AS m) = p_run.as_of;
+    RETURN recommender._is_run_snapshot(p_run);
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._ensure_run_snapshot(public.recommendation_runs) IS
-'Rebuilds the twins if they are of another moment than the run''s, and keeps them from being rebuilt until commit. false: they were rebuilt at this very moment; end the transaction and call again.';
+'Rebuilds the twins if they are of another moment than the run''s or lack what its model needs, and keeps them from being rebuilt until commit. false: they were rebuilt at this very moment; end the transaction and call again.';

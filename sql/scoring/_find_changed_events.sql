@@ -33,8 +33,10 @@ BEGIN
         s.attributes_hash,
         s.start_time,
         s.seats_taken,
-        v_bias_weight + v_popularity_weight * recommender.popularity(s.seats_taken) AS base
+        v_bias_weight + v_popularity_weight * recommender.popularity(s.seats_taken)
+        + coalesce(x.logit, 0) AS base
     FROM recommender._event_states AS s
+    LEFT JOIN recommender._event_number_logits(p_model) AS x ON x.event_id = s.event_id
     FULL JOIN public.recommendation_run_events AS n ON n.event_id = s.event_id;
     ANALYZE pg_temp.scoring_changes;
     RETURN QUERY

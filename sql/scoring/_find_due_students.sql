@@ -12,8 +12,11 @@ SET client_min_messages = 'warning'
 AS $$
 DECLARE
     v_is_exact boolean := p_run.as_of = p_full_as_of;
+    v_model public.recommender_models;
     v_due_count integer;
 BEGIN
+    SELECT m.* INTO STRICT v_model
+    FROM public.recommender_models AS m WHERE m.model_version = p_run.model_version;
     DROP TABLE IF EXISTS pg_temp.scoring_due, pg_temp.scoring_ends;
     -- Of the student: changed, never written, or written on another basis.
     CREATE TEMPORARY TABLE scoring_due ON COMMIT DROP AS
@@ -41,12 +44,14 @@ BEGIN
     SELECT
         l.user_id,
         l.generated_at,
+        coalesce(o.logit, 0) AS own_logit,
         -- Scores that are rounded to the same place of a list are apart by less. A list that is
         -- not full takes anything.
         CASE WHEN l.item_count < p_run.top_n THEN 0 ELSE r.score * (1 - 1e-8) END AS end_score
     FROM public.recommendation_lists AS l
     LEFT JOIN public.user_recommendations AS r
         ON r.user_id = l.user_id AND r.rank = l.item_count
+    LEFT JOIN recommender._own_logits(v_model) AS o ON o.user_id = l.user_id
     WHERE NOT EXISTS (SELECT FROM pg_temp.scoring_due AS d WHERE d.user_id = l.user_id);
     ANALYZE pg_temp.scoring_ends;
     PERFORM recommender._find_entered_lists(p_run);

@@ -39,7 +39,12 @@ BEGIN
         a.value * recommender.model_weight(v_model, a.feature) AS contribution
     FROM pg_temp.scoring_changes AS c
     INNER JOIN recommender.event_attributes_snapshot AS a ON a.event_id = c.event_id
-    WHERE c.is_changed AND c.is_eligible;
+    WHERE
+        c.is_changed
+        AND c.is_eligible
+        AND a.feature = ANY (v_model.feature_names)
+        -- Those are in the bases.
+        AND a.feature <> ALL (recommender._number_features(v_model));
     ANALYZE pg_temp.scoring_entering;
 
     -- By its base alone.
@@ -57,7 +62,7 @@ BEGIN
         WHERE c.is_changed AND c.is_eligible
         GROUP BY g.generated_at
     ) AS b ON b.generated_at = l.generated_at
-    WHERE recommender.sigmoid(b.base) >= l.end_score;
+    WHERE recommender.sigmoid(b.base + l.own_logit) >= l.end_score;
 
     -- By what it shares with the student.
     INSERT INTO pg_temp.scoring_due (user_id)
@@ -75,6 +80,7 @@ BEGIN
                     WHEN s.source = 'implicit' THEN recommender.decayed_score(
                         s.score, s.last_seen_at, l.generated_at, v_half_life_hours, v_cap
                     ) / v_cap
+                    WHEN s.source = 'attendance' THEN s.score
                     ELSE 1
                 END) AS weight
             FROM (
@@ -102,6 +108,7 @@ BEGIN
             c.base
             + v_days_until_weight * recommender.days_until(c.start_time, l.generated_at)
             + s.contribution
+            + l.own_logit
         ) >= l.end_score;
 END;
 $$;

@@ -41,6 +41,7 @@ BEGIN
                 WHEN t.source = 'implicit' THEN recommender.decayed_score(
                     t.score, t.last_seen_at, p_as_of, v_half_life_hours, v_cap
                 ) / v_cap
+                WHEN t.source = 'attendance' THEN t.score
                 ELSE 1
             END) AS weight
         FROM recommender.user_attribute_sources_snapshot AS t
@@ -133,13 +134,13 @@ BEGIN
 
     INSERT INTO pg_temp.scoring_profiles (
         profile_id, language, attribute_nos, weights,
-        column_nos, column_weights, registered_ids
+        column_nos, column_weights, own_logit, registered_ids
     )
     WITH columns AS (
         SELECT
             s.user_id,
             d.column_no,
-            sum(u.weight * d.weight) AS weight,
+            sum(u.weight * d.weight * d.scale) AS weight,
             min(d.raised_count) AS raised_count,
             min(d.lowered_count) AS lowered_count
         FROM pg_temp.scoring_students AS s
@@ -152,8 +153,9 @@ BEGIN
     profiles AS (
         SELECT
             c.user_id,
-            array_agg(c.column_no) AS column_nos,
-            array_agg(c.weight) AS weights,
+            array_agg(c.column_no) FILTER (WHERE c.column_no > 0) AS column_nos,
+            array_agg(c.weight) FILTER (WHERE c.column_no > 0) AS weights,
+            sum(c.weight) FILTER (WHERE c.column_no = 0) AS own_logit,
             sum(CASE
                 WHEN c.weight < 0 THEN c.raised_count
                 WHEN c.weight > 0 THEN c.lowered_count
@@ -170,6 +172,7 @@ BEGIN
         s.weights,
         p.column_nos || h.column_nos,
         p.weights || h.weights,
+        coalesce(p.own_logit, 0),
         coalesce(s.registered_ids, '{}')
     FROM pg_temp.scoring_students AS s
     LEFT JOIN profiles AS p ON p.user_id = s.user_id
@@ -188,4 +191,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._gather_profiles(integer[], timestamptz, integer) IS
-'Fills scoring_students (one row a student of p_user_ids: profile_id, language, fingerprint of what was read, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and with weight 0 those of the first events by base).';
+'Fills scoring_students (one row a student of p_user_ids: profile_id, language, fingerprint of what was read, attributes and weights at p_as_of as in user_attributes_snapshot, eligible events registered for; NULL arrays: none) and scoring_profiles (one row a profile: columns of scoring_postings with weight times the model''s weight, and with weight 0 those of the first events by base; own_logit, what the student''s own numbers add to all events alike).';

@@ -44,7 +44,7 @@ BEGIN
             m.event_id IS NOT NULL AND abs(m.base - recommender.base_logit(
                 v_bias_weight, v_popularity_weight, v_days_until_weight,
                 s.seats_taken, s.start_time, p_run.as_of
-            )) <= 1e-9 IS TRUE AS is_scored,
+            ) - coalesce(x.logit, 0)) <= 1e-9 IS TRUE AS is_scored,
             n.attributes_hash = s.attributes_hash
             AND n.start_time = s.start_time
             AND abs(v_popularity_weight * (
@@ -53,6 +53,7 @@ BEGIN
             m.event_id IS NULL AND n.start_time < p_run.as_of AS has_started
         FROM pg_temp.scoring_members AS m
         LEFT JOIN recommender._event_states AS s ON s.event_id = m.event_id
+        LEFT JOIN recommender._event_number_logits(p_model) AS x ON x.event_id = m.event_id
         FULL JOIN public.recommendation_run_events AS n ON n.event_id = m.event_id
     ) AS x
     WHERE v_is_first OR (x.is_scored AND x.is_noted OR x.has_started) IS NOT TRUE

@@ -20,6 +20,7 @@ DECLARE
     v_popularity_weight double precision := recommender.model_weight(p_model, 'popularity');
     v_days_until_weight double precision := recommender.model_weight(p_model, 'days_until');
     v_event_count integer;
+    v_attribute_count integer;
 BEGIN
     DROP TABLE IF EXISTS
     pg_temp.scoring_bases, pg_temp.scoring_attributes, pg_temp.scoring_event_attributes,
@@ -31,13 +32,14 @@ BEGIN
         recommender.base_logit(
             v_bias_weight, v_popularity_weight, v_days_until_weight,
             e.seats_taken, e.start_time, p_as_of
-        ) AS base
+        ) + coalesce(n.logit, 0) AS base
     FROM recommender.eligible_events AS e
+    LEFT JOIN recommender._event_number_logits(p_model) AS n ON n.event_id = e.event_id
     -- Published or brought back since the twins were built, it would be scored without its
     -- attributes: it waits for the next run. Some events have none.
     WHERE
         e.event_id IN (SELECT a.event_id FROM recommender.event_attributes_snapshot AS a)
-        OR e.event_id NOT IN (SELECT a.event_id FROM recommender.event_attributes AS a);
+        OR e.event_id NOT IN (SELECT a.event_id FROM recommender.event_base_attributes AS a);
     GET DIAGNOSTICS v_event_count = ROW_COUNT;
     ANALYZE pg_temp.scoring_bases;
 
@@ -48,11 +50,26 @@ BEGIN
         a.attribute,
         recommender.model_weight(p_model, a.feature) AS weight,
         NULL::integer AS column_no,
+        1::double precision AS scale,
         0 AS raised_count,
         0 AS lowered_count
     FROM recommender.event_attributes_snapshot AS a
     INNER JOIN pg_temp.scoring_bases AS e ON e.event_id = a.event_id
+    WHERE
+        a.feature = ANY (p_model.feature_names)
+        -- Those are in the bases.
+        AND a.feature <> ALL (recommender._number_features(p_model))
     GROUP BY a.feature, a.attribute;
+    GET DIAGNOSTICS v_attribute_count = ROW_COUNT;
+    -- A student's own numbers are a column without postings.
+    INSERT INTO pg_temp.scoring_attributes (
+        attribute_no, feature, attribute, weight, column_no, scale, raised_count, lowered_count
+    )
+    SELECT
+        v_attribute_count + f.feature_no, f.feature, '', f.weight, 0, 1, 0, 0
+    FROM unnest(p_model.feature_names, p_model.weights)
+        WITH ORDINALITY AS f (feature, weight, feature_no)
+    WHERE recommender.feature_kind(f.feature) = 'student';
     ANALYZE pg_temp.scoring_attributes;
 
     CREATE TEMPORARY TABLE scoring_event_attributes ON COMMIT PRESERVE ROWS AS

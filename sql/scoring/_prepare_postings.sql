@@ -2,12 +2,13 @@
 --
 -- Attributes that the same events have with the same values (a tag as interest and as history; an
 -- organizer and the tag that is its name) share a column: their weights are added up before any
--- event is read.
+-- event is read. So do extended ones that all their events have with one value, their scale.
 --
 -- pg_temp.scoring_postings: the heads of a column with value and base, in arrays that fit into a
 -- page: as fast as an index-only scan, and without a VACUUM before it. Negative columns are the
 -- heads by base, 50 at a time.
 -- pg_temp.scoring_reasons: the attributes of an event that its reason may name.
+-- pg_temp.scoring_speakers: with a model of the extended set, those that attendances may speak by.
 
 CREATE OR REPLACE FUNCTION recommender._prepare_postings()
 RETURNS void
@@ -18,31 +19,53 @@ AS $$
 BEGIN
     UPDATE pg_temp.scoring_attributes AS d SET
         column_no = c.column_no,
+        scale = c.scale,
         raised_count = c.raised_count,
         lowered_count = c.lowered_count
     FROM (
         SELECT
             a.attribute_no,
             min(a.attribute_no) OVER (PARTITION BY a.event_ids, a.event_values) AS column_no,
+            a.scale,
             a.raised_count,
             a.lowered_count
         FROM (
             SELECT
                 p.attribute_no,
+                p.scale,
                 array_agg(p.event_id ORDER BY p.event_id) AS event_ids,
-                array_agg(p.value ORDER BY p.event_id) AS event_values,
+                array_agg(
+                    CASE WHEN p.scale = 1 THEN p.value ELSE 1 END ORDER BY p.event_id
+                ) AS event_values,
                 count(*) FILTER (WHERE p.value > 0) AS raised_count,
                 count(*) FILTER (WHERE p.value < 0) AS lowered_count
-            FROM pg_temp.scoring_event_attributes AS p
-            INNER JOIN pg_temp.scoring_events AS e ON e.event_id = p.event_id
-            GROUP BY p.attribute_no
+            FROM (
+                SELECT
+                    v.attribute_no,
+                    v.event_id,
+                    v.value,
+                    CASE
+                        WHEN
+                            d.feature <> ALL (recommender.feature_names('base'))
+                            AND min(v.value) OVER of_attribute = max(v.value) OVER of_attribute
+                            AND v.value > 0
+                            THEN v.value
+                        ELSE 1
+                    END AS scale
+                FROM pg_temp.scoring_event_attributes AS v
+                INNER JOIN pg_temp.scoring_events AS e ON e.event_id = v.event_id
+                INNER JOIN pg_temp.scoring_attributes AS d ON d.attribute_no = v.attribute_no
+                WINDOW of_attribute AS (PARTITION BY v.attribute_no)
+            ) AS p
+            GROUP BY p.attribute_no, p.scale
         ) AS a
     ) AS c
     WHERE c.attribute_no = d.attribute_no;
     CREATE UNIQUE INDEX ON pg_temp.scoring_attributes (attribute, feature);
     ANALYZE pg_temp.scoring_attributes;
 
-    DROP TABLE IF EXISTS pg_temp.scoring_postings, pg_temp.scoring_reasons;
+    DROP TABLE IF EXISTS
+    pg_temp.scoring_postings, pg_temp.scoring_reasons, pg_temp.scoring_speakers;
     CREATE TEMPORARY TABLE scoring_postings (
         column_no integer NOT NULL,
         event_ids integer[] NOT NULL,
@@ -64,7 +87,7 @@ BEGIN
         SELECT
             a.attribute_no,
             a.event_id,
-            a.value,
+            CASE WHEN d.scale = 1 THEN a.value ELSE 1 END AS value,
             e.base,
             (row_number() OVER (PARTITION BY a.attribute_no ORDER BY a.event_id) - 1)
             / 300 AS part_no
@@ -96,8 +119,30 @@ BEGIN
     WHERE d.feature IN ('overlap_interest_ratio', 'same_city')
     GROUP BY a.event_id;
     ANALYZE pg_temp.scoring_postings, pg_temp.scoring_reasons;
+
+    CREATE TEMPORARY TABLE scoring_speakers ON COMMIT PRESERVE ROWS AS
+    SELECT
+        a.attribute_no,
+        a.event_id,
+        k.kind,
+        d.feature <> 'organizer_match' AS is_told,
+        d.weight * a.value AS logit,
+        CASE WHEN k.kind IN ('organizer', 'co_attendance') THEN d.attribute::integer END
+            AS named_id
+    FROM pg_temp.scoring_event_attributes AS a
+    INNER JOIN pg_temp.scoring_attributes AS d ON d.attribute_no = a.attribute_no
+    INNER JOIN recommender.source_events AS e ON e.event_id = a.event_id
+    CROSS JOIN LATERAL (
+        SELECT recommender._reason_kind(d.feature, d.attribute, e.organizer_id) AS kind
+    ) AS k
+    WHERE
+        k.kind IS NOT NULL
+        AND EXISTS (
+            SELECT FROM pg_temp.scoring_attributes AS x WHERE x.feature = 'attended_organizer_age'
+        );
+    ANALYZE pg_temp.scoring_speakers;
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._prepare_postings() IS
-'Builds this session''s temporary tables scoring_postings and scoring_reasons from those of recommender._prepare_events, and numbers the columns of scoring_attributes.';
+'Builds this session''s temporary tables scoring_postings, scoring_reasons and scoring_speakers from those of recommender._prepare_events, and numbers the columns of scoring_attributes.';

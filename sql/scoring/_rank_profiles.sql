@@ -21,7 +21,7 @@ BEGIN
         p.profile_id,
         t.rank,
         t.event_id,
-        recommender.sigmoid(t.logit)
+        recommender.sigmoid(t.logit + p.own_logit)
     FROM pg_temp.scoring_profiles AS p
     CROSS JOIN LATERAL (
         WITH postings AS (
@@ -75,4 +75,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._rank_profiles(integer) IS
-'Fills scoring_ranks: the first p_top_n events of each profile of scoring_profiles, score = sigmoid(logit), by recommender.sort_key(logit) descending, then event_id; without the events registered for.';
+'Fills scoring_ranks: the first p_top_n events of each profile of scoring_profiles, score = sigmoid(logit + own_logit), by recommender.sort_key(logit) descending, then event_id; without the events registered for.';

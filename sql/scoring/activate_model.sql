@@ -23,11 +23,11 @@ BEGIN
             ERRCODE = 'ER011',
             MESSAGE = format('there is no model %s', coalesce('"' || p_model_version || '"', 'NULL')),
             HINT = 'SELECT model_version, is_active FROM recommender_models lists them';
-    ELSIF v_model.feature_names IS DISTINCT FROM recommender.feature_names() THEN
+    ELSIF recommender.feature_set(v_model.feature_names) IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER012',
             MESSAGE = format('model "%s" was trained on other features', p_model_version),
-            HINT = 'it cannot score: activate one that has recommender.feature_names(), or train one';
+            HINT = 'it cannot score: activate one with the features of a set of recommender.feature_names, or train one';
     ELSIF NOT recommender._weights_are_usable(v_model.feature_names, v_model.weights) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER013',

@@ -25,16 +25,17 @@ BEGIN
             ERRCODE = 'ER010',
             MESSAGE = 'there is no model yet',
             HINT = 'train one: python scripts/recompute_recommendations_ml.py';
-    ELSIF v_model.feature_names IS DISTINCT FROM recommender.feature_names() THEN
+    ELSIF recommender.feature_set(v_model.feature_names) IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER012',
             MESSAGE = format(
                 'model "%s" was trained on other features', v_model.model_version
             ),
             DETAIL = format(
-                'It has %s; this version computes %s.',
+                'It has %s; this version computes %s; with more features %s.',
                 coalesce(array_to_string(v_model.feature_names, ', '), 'none'),
-                array_to_string(recommender.feature_names(), ', ')
+                array_to_string(recommender.feature_names(), ', '),
+                array_to_string(recommender.feature_names('extended'), ', ')
             ),
             HINT = 'train a new model, or activate one with the same features';
     ELSIF NOT recommender._weights_are_usable(v_model.feature_names, v_model.weights) THEN
@@ -49,4 +50,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.current_model() IS
-'The row of recommender_models that scores: the one RECOMMENDER_MODEL_VERSION names, else the active one, else the newest. Raises ER010 without any model, ER011 for an unknown pinned one, ER012 when its features are not recommender.feature_names(), ER013 when its weights are not one finite number for each.';
+'The row of recommender_models that scores: the one RECOMMENDER_MODEL_VERSION names, else the active one, else the newest. Raises ER010 without any model, ER011 for an unknown pinned one, ER012 when its features are not a set of recommender.feature_names, in order, ER013 when its weights are not one finite number for each.';

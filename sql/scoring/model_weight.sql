@@ -8,8 +8,10 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT (p_model).weights[array_position((p_model).feature_names, p_feature)];
+    SELECT coalesce(
+        (p_model).weights[array_position((p_model).feature_names, p_feature)], 0
+    );
 END;
 
 COMMENT ON FUNCTION recommender.model_weight(public.recommender_models, text) IS
-'The weight a model gives a feature, in logit units; NULL for a feature it does not have.';
+'The weight a model gives a feature, in logit units; 0 for a feature it does not have.';

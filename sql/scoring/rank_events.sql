@@ -17,7 +17,11 @@ DECLARE
     v_as_of timestamptz := recommender.as_of();
     v_as_of_epoch double precision := date_part('epoch', v_as_of);
     v_model public.recommender_models := recommender.current_model();
-    v_is_fresh boolean := recommender._has_fresh_upcoming(v_as_of, interval '10 minutes');
+    v_is_extended boolean := recommender.feature_set(v_model.feature_names) = 'extended';
+    v_is_fresh boolean := recommender._has_fresh_upcoming(
+        v_as_of, interval '10 minutes', v_is_extended
+    );
+    v_number_features text[] := recommender._number_features(v_model);
     v_language text;
     v_templates recommender.reason_templates;
     v_bias_weight double precision := recommender.model_weight(v_model, 'bias');
@@ -56,8 +60,24 @@ BEGIN
             ua.attribute,
             ua.weight,
             ua.weight * recommender.model_weight(v_model, ua.feature) AS contribution
-        FROM recommender.user_attributes AS ua
-        WHERE ua.user_id = p_user_id AND ua.weight > 0
+        FROM (
+            SELECT
+                a.feature,
+                a.attribute,
+                a.weight
+            FROM recommender.user_attributes AS a
+            WHERE
+                a.user_id = p_user_id
+                AND a.weight > 0
+                AND a.feature = ANY (v_model.feature_names)
+            UNION ALL
+            -- What everybody has: it makes the events' own numbers count.
+            SELECT
+                n.feature,
+                '' AS attribute,
+                1 AS weight
+            FROM unnest(v_number_features) AS n (feature)
+        ) AS ua
     ),
 
     matches AS MATERIALIZED (
@@ -79,11 +99,23 @@ BEGIN
             a.event_id,
             u.attribute_no,
             u.contribution * a.value AS contribution
-        FROM profile AS u
-        INNER JOIN recommender.event_attributes AS a
-            ON a.feature = u.feature AND a.attribute = u.attribute
-        -- As an array they reach the base tables through the GROUP BY of event_attributes.
-        WHERE a.event_id = ANY (ARRAY(SELECT c.event_id FROM candidates AS c WHERE c.is_live))
+        FROM (
+            SELECT ARRAY(SELECT c.event_id FROM candidates AS c WHERE c.is_live) AS event_ids
+        ) AS live
+        -- Nothing is looked up where there are none.
+        CROSS JOIN LATERAL (
+            SELECT
+                e.event_id,
+                e.feature,
+                e.attribute,
+                e.value
+            FROM recommender.event_attributes AS e
+            -- As an array they reach the base tables through the GROUP BY of event_attributes.
+            WHERE e.event_id = ANY (live.event_ids)
+            OFFSET 0
+        ) AS a
+        INNER JOIN profile AS u ON a.feature = u.feature AND a.attribute = u.attribute
+        WHERE live.event_ids <> '{}'
     ),
 
     shared AS (
@@ -148,10 +180,19 @@ BEGIN
     SELECT
         row_number() OVER (ORDER BY k.sort_key DESC, k.event_id)::integer AS rank,
         k.event_id,
-        recommender.sigmoid(k.logit),
-        recommender.reason_text(v_templates, w.interests, w.is_near)
+        recommender.sigmoid(k.logit + (
+            SELECT coalesce(sum(u.contribution), 0)
+            FROM profile AS u
+            WHERE u.attribute = '' AND recommender.feature_kind(u.feature) = 'student'
+        )),
+        coalesce(
+            t.reason, recommender.reason_text(v_templates, w.interests, w.is_near)
+        )
     FROM ranked AS k
     LEFT JOIN reasons AS w ON w.event_id = k.event_id
+    LEFT JOIN recommender._attendance_reasons(
+        p_user_id, ARRAY(SELECT r.event_id FROM ranked AS r), v_model, v_templates
+    ) AS t ON t.event_id = k.event_id
     ORDER BY rank;
 END;
 $$;

@@ -36,6 +36,7 @@ BEGIN
         PERFORM recommender._gather_profiles(v_user_ids, v_run.as_of, v_run.top_n);
         PERFORM recommender._rank_profiles(v_run.top_n);
         PERFORM recommender._word_shared();
+        PERFORM recommender._word_attendances();
         PERFORM recommender._write_lists(v_user_ids, v_run.model_version, v_run.as_of);
     END IF;
     PERFORM recommender._close_lists(v_run, v_user_ids, v_newer_ids);

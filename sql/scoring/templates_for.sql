@@ -24,7 +24,10 @@ BEGIN
         coalesce(v_templates.tags, v_english.tags),
         coalesce(v_templates.popular, v_english.popular),
         -- A language that knows how to say near you knows how to say where.
-        coalesce(v_templates.near_city, v_templates.near_you || ': %s', v_english.near_city)
+        coalesce(v_templates.near_city, v_templates.near_you || ': %s', v_english.near_city),
+        coalesce(v_templates.series, v_english.series),
+        coalesce(v_templates.organizer, v_english.organizer),
+        coalesce(v_templates.co_attendance, v_english.co_attendance)
     )::recommender.reason_templates;
 END;
 $$;

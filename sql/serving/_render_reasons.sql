@@ -11,7 +11,12 @@ SET jit = 'off'
 AS $$
 DECLARE
     v_user_id integer := p_ranked[1].user_id;
+    v_model public.recommender_models;
 BEGIN
+    SELECT m.* INTO v_model
+    FROM public.recommendation_lists AS l
+    INNER JOIN public.recommender_models AS m ON m.model_version = l.model_version
+    WHERE l.user_id = v_user_id;
     RETURN ARRAY(
         WITH profile AS MATERIALIZED (
             SELECT
@@ -53,16 +58,19 @@ BEGIN
             GROUP BY i.event_id
         )
 
-        SELECT recommender.reason_text(
+        SELECT coalesce(a.reason, recommender.reason_text(
             p_templates,
             h.interests,
             EXISTS (
                 SELECT FROM profile AS u
                 WHERE u.feature = 'same_city' AND u.attribute = r.city AND u.weight >= 0.5
             )
-        )
+        ))
         FROM unnest(p_ranked) WITH ORDINALITY AS r
         LEFT JOIN heaviest AS h ON h.event_id = r.event_id
+        LEFT JOIN recommender._attendance_reasons(
+            v_user_id, ARRAY(SELECT k.event_id FROM unnest(p_ranked) AS k), v_model, p_templates
+        ) AS a ON a.event_id = r.event_id
         ORDER BY r.ordinality
     );
 END;
@@ -71,4 +79,4 @@ $$;
 COMMENT ON FUNCTION recommender._render_reasons(
     recommender.ranked_events[], recommender.reason_templates
 ) IS
-'One reason for each of a student''s ranked events, in their order, by the rule of recommender.reason_text from the student''s attributes at recommender.as_of(): what a rescore at this moment would write in that language.';
+'One reason for each of a student''s ranked events, in their order, by the rules of recommender._attendance_reasons for the list''s model, else of recommender.reason_text, from the student''s attributes at recommender.as_of(): what a rescore at this moment would write in that language.';

@@ -57,7 +57,9 @@ SELECT
     recommender.setting('recommender_max_loss_increase')::double precision
         AS max_loss_increase,
     recommender.setting('recommender_min_holdout_students')::integer
-        AS min_holdout_students;
+        AS min_holdout_students,
+    recommender.setting('recommender_feature_set')
+        AS feature_set;
 
 COMMENT ON VIEW recommender.parameters IS
-'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned; use_ml_cache says whether lists are served at all, experiment_percent is 0 to 100; analytics_enabled, learning_enabled, queue_enabled and refresh_enabled are the switches of telemetry, online learning, jobs and refreshes; retention_days 0 keeps telemetry for ever. guardrails_enabled, guardrails_days, guardrails_min_impressions, guardrails_ctr_drop_ratio, guardrails_conversion_drop_ratio, guardrails_window_hours (click to register), guardrails_method (ratio or sequential) and guardrails_cooldown_hours are what guardrails judge by; max_loss_increase is the share by which a new model''s held-out loss may exceed the active one''s, min_holdout_students how many held-out students that takes.';
+'One row of typed settings for SQL; read it as (SELECT decay_half_life_hours FROM recommender.parameters). Hours, score units, seconds; refresh_top_n is a number of events; model_version is NULL when none is pinned; use_ml_cache says whether lists are served at all, experiment_percent is 0 to 100; analytics_enabled, learning_enabled, queue_enabled and refresh_enabled are the switches of telemetry, online learning, jobs and refreshes; retention_days 0 keeps telemetry for ever. guardrails_enabled, guardrails_days, guardrails_min_impressions, guardrails_ctr_drop_ratio, guardrails_conversion_drop_ratio, guardrails_window_hours (click to register), guardrails_method (ratio or sequential) and guardrails_cooldown_hours are what guardrails judge by; max_loss_increase is the share by which a new model''s held-out loss may exceed the active one''s, min_holdout_students how many held-out students that takes; feature_set is base or extended, the features of the next model.';

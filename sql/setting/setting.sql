@@ -36,7 +36,9 @@ BEGIN
             MESSAGE = format('setting %s is "%s", which is not valid', p_name, v_value),
             DETAIL = format(
                 'It takes %s%s.',
-                CASE v_setting.value_type WHEN 'integer' THEN 'an ' WHEN 'ratio|sequential' THEN ''
+                CASE
+                    WHEN v_setting.value_type = 'integer' THEN 'an '
+                    WHEN strpos(v_setting.value_type, '|') > 0 THEN ''
                     ELSE 'a '
                 END
                 || replace(v_setting.value_type, '|', ' or '),

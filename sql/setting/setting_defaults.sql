@@ -123,6 +123,10 @@ FROM (
         'Percentage of students whose event list is sorted by the model unless they choose'
     ),
     (
+        'recommender_feature_set', 'base', 'base|extended', NULL, NULL,
+        'Features of the next model: base (the reference''s eight) or extended (attendances too)'
+    ),
+    (
         'recommender_model_version', '', 'text', NULL, NULL,
         'Score with this model instead of the active one'
     )

@@ -17,8 +17,13 @@ DECLARE
         SELECT p.decay_half_life_hours FROM recommender.parameters AS p
     );
     v_cap double precision := (SELECT p.implicit_score_cap FROM recommender.parameters AS p);
+    v_previous_set text := current_setting('recommender.recommender_feature_set', true);
     v_values text;
 BEGIN
+    -- Whatever scores now: the views have what these features need.
+    PERFORM set_config(
+        'recommender.recommender_feature_set', recommender.feature_set(p_feature_names), true
+    );
     PERFORM recommender._fold_implicit_interests();
     DROP TABLE IF EXISTS
     pg_temp.pair_attributes, pg_temp.pair_event_attributes, pg_temp.pair_user_attributes,
@@ -32,7 +37,24 @@ BEGIN
         dense_rank() OVER (ORDER BY a.feature, a.attribute COLLATE "C")::integer AS attribute_no,
         array_position(p_feature_names, a.feature) AS feature_no,
         a.value
-    FROM recommender.event_attributes AS a
+    FROM (
+        SELECT
+            b.event_id,
+            b.feature,
+            b.attribute,
+            b.value
+        FROM recommender.event_attributes AS b
+        UNION ALL
+        -- What every event has: it makes the students' own numbers count.
+        SELECT DISTINCT
+            p.event_id,
+            n.feature,
+            '' AS attribute,
+            1 AS value
+        FROM pg_temp.feature_pairs AS p
+        CROSS JOIN unnest(p_feature_names) AS n (feature)
+        WHERE recommender.feature_kind(n.feature) = 'student'
+    ) AS a
     WHERE
         a.feature = ANY (p_feature_names)
         AND a.event_id IN (SELECT p.event_id FROM pg_temp.feature_pairs AS p);
@@ -69,6 +91,16 @@ BEGIN
             f.attribute,
             f.weight
         FROM pg_temp.past_interests AS f
+        UNION ALL
+        -- What everybody has: it makes the events' own numbers count.
+        SELECT DISTINCT
+            p.user_id,
+            n.feature,
+            '' AS attribute,
+            1 AS weight
+        FROM pg_temp.feature_pairs AS p
+        CROSS JOIN unnest(p_feature_names) AS n (feature)
+        WHERE recommender.feature_kind(n.feature) = 'event'
     ) AS s
     INNER JOIN (
         SELECT DISTINCT
@@ -129,8 +161,11 @@ BEGIN
     );
     CREATE UNIQUE INDEX ON pg_temp.pair_features (pair_no);
     ANALYZE pg_temp.pair_features;
+    PERFORM set_config(
+        'recommender.recommender_feature_set', coalesce(v_previous_set, ''), true
+    );
 END;
 $$;
 
 COMMENT ON FUNCTION recommender._build_pair_features(text[]) IS
-'Builds pg_temp.pair_features (pair_no, user_id, event_id, features: one number per name, in the order of the names, none NULL) for the pairs of pg_temp.feature_pairs (pair_no, user_id, event_id) at recommender.as_of(): the values of recommender.user_event_features, except that implicit interests changed after that moment are those of recommender._fold_implicit_interests. Pairs whose event is deleted at the moment are left out. Changes no shared relation.';
+'Builds pg_temp.pair_features (pair_no, user_id, event_id, features: one number per name, in the order of the names, none NULL) for the pairs of pg_temp.feature_pairs (pair_no, user_id, event_id) at recommender.as_of(): the values of recommender.user_event_features or extended_user_event_features, except that implicit interests changed after that moment are those of recommender._fold_implicit_interests. Pairs whose event is deleted at the moment are left out. Changes no shared relation.';

@@ -50,7 +50,7 @@ BEGIN
                 * CASE a.feature WHEN 'overlap_interest_ratio' THEN a.value ELSE 1 END
             ) AS delta
         FROM recommender.source_interactions AS i
-        INNER JOIN recommender.event_attributes AS a ON a.event_id = i.event_id
+        INNER JOIN recommender.event_base_attributes AS a ON a.event_id = i.event_id
         INNER JOIN pg_temp.later_interests AS l
             ON l.user_id = i.user_id AND l.feature = a.feature AND l.attribute = a.attribute
         WHERE i.interaction_type IN ('click', 'view', 'dwell', 'share', 'favorite', 'register')

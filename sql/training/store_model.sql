@@ -18,14 +18,15 @@ BEGIN
             ERRCODE = 'ER003',
             MESSAGE = 'the model has no version',
             HINT = 'give it a name that is not blank';
-    ELSIF p_feature_names IS DISTINCT FROM recommender.feature_names() THEN
+    ELSIF recommender.feature_set(p_feature_names) IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ER012',
             MESSAGE = format('model "%s" was trained on other features', p_model_version),
             DETAIL = format(
-                'It has %s; this version computes %s.',
+                'It has %s; this version computes %s; with more features %s.',
                 array_to_string(p_feature_names, ', '),
-                array_to_string(recommender.feature_names(), ', ')
+                array_to_string(recommender.feature_names(), ', '),
+                array_to_string(recommender.feature_names('extended'), ', ')
             ),
             HINT = 'train it with the same version of sql/ and app/';
     ELSIF NOT recommender._weights_are_usable(p_feature_names, p_weights) THEN
@@ -58,4 +59,4 @@ $$;
 COMMENT ON FUNCTION recommender.store_model(
     text, text[], double precision[], jsonb, boolean, text
 ) IS
-'Stores a fitted model and, unless told otherwise, activates it for p_reason, whatever it is worth (recommender.store_judged_model asks). Raises ER003 without a version, ER012 when the feature names are not recommender.feature_names(), ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';
+'Stores a fitted model and, unless told otherwise, activates it for p_reason, whatever it is worth (recommender.store_judged_model asks). Raises ER003 without a version, ER012 when the feature names are not a set of recommender.feature_names, in order, ER013 for weights that are missing, NaN, infinite or beyond ±1e6, ER014 when the version exists.';

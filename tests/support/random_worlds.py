@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from tests.support.worlds import MICROSECOND, NOW, World, days, hours
+from tests.support.worlds import EXTENDED_FEATURES, MICROSECOND, NOW, World, days, hours
 
 TAGS = ["rock", "Rock ", "jazz", "folk", "\u00a0", "șah", "ȘAH"]
 CITIES = [None, "Cluj", " cluj", "Iași", "Sibiu", ""]
@@ -70,6 +70,64 @@ def worlds(draw: st.DrawFn) -> World:
         behave(draw, world, student, events)
     world.model(*(draw(WEIGHTS) for _ in range(8)))
     return world
+
+
+TITLES = ["Rock night", "ROCK night #2", "Chess at the club", "Șah la club", "12!", "", "\u00a0"]
+HELD = [days(-1), days(-5), days(-100), days(-170), days(-700), hours(-11), hours(-13), days(-9000)]
+
+
+@st.composite
+def attended_worlds(draw: st.DrawFn, base: st.SearchStrategy[World] | None = None) -> World:
+    """A random world in which students have been to events, and a model that asks for it."""
+    world = draw(worlds() if base is None else base)
+    people = world.rows["users"]
+    for person in people:
+        if person["role"] == "organizer":
+            person["org_name"] = draw(st.sampled_from(["Club", " ", None]))
+            person["full_name"] = draw(st.sampled_from(["Ana", None]))
+    for row in world.rows.get("events", []):
+        row["title"] = draw(st.sampled_from(TITLES))
+    clubs = [person["id"] for person in people if person["role"] == "organizer"]
+    students = [person["id"] for person in people if person["role"] == "student"]
+    for _ in range(draw(st.integers(0, 8))):
+        event = world.event(
+            draw(st.sampled_from(clubs)),  # type: ignore[arg-type]
+            title=draw(st.sampled_from(TITLES)),
+            category=draw(st.sampled_from(CATEGORIES)),
+            starts=draw(st.sampled_from(HELD)),
+            publish=days(-9001),
+            status=draw(st.sampled_from(["published"] * 4 + ["draft"])),
+        )
+        for student in draw(st.lists(st.sampled_from(students), max_size=4)):
+            world.register(student, event, at=draw(PAST))  # type: ignore[arg-type]
+    if draw(st.booleans()):
+        surround(world, clubs)  # type: ignore[arg-type]
+    world.rows["recommender_models"] = []
+    world.model(*(draw(WEIGHTS) for _ in EXTENDED_FEATURES), features=EXTENDED_FEATURES)
+    return world
+
+
+def surround(world: World, clubs: list[int]) -> None:
+    """Hold more events and let others come, so that what is rare or shared by chance shows."""
+    for number in range(20):
+        world.event(clubs[0], title=f"{chr(97 + number) * 3} evening", starts=days(-200 + number))
+    held = [
+        world.event(club, title="Opening", category=category, starts=days(-90), publish=days(-99))
+        for club, category in zip([clubs[0], clubs[-1]], ["Music", "games"], strict=True)
+    ]
+    rare = [
+        world.event(club, title="ROCK chess", starts=days(-30), publish=days(-99))
+        for club in (clubs[0], clubs[-1])
+    ]
+    for student in [row["id"] for row in world.rows["users"] if row["role"] == "student"][::2]:
+        world.register(student, rare[0], at=days(-40))  # type: ignore[arg-type]
+    for number in range(30):
+        guest = world.student(role="admin")
+        for event in (held if number % 3 else rare)[: 1 + number % 2]:
+            world.register(guest, event, at=days(-95))
+    elsewhere = world.event(world.organizer("Elsewhere"), starts=days(-20), publish=days(-99))
+    for _ in range(40):
+        world.register(world.student(role="admin"), elsewhere, at=days(-21))
 
 
 STARTS = [days(10), days(10), days(60), days(181), NOW, -MICROSECOND, days(-5)]

@@ -28,6 +28,23 @@ FEATURES = (
     "days_until",
 )
 
+EXTENDED_FEATURES = (
+    *FEATURES[:7],
+    "series_share",
+    "new_series_share",
+    "attended_organizer_age",
+    "co_attendance",
+    "category_rarity",
+    "title_words",
+    "newcomer_appeal",
+    "organizer_event_count",
+    "organizer_audience",
+    "organizer_age",
+    "series_is_new",
+    "series_audience",
+    "student_activity",
+)
+
 EMPTY = """
 TRUNCATE
     users, tags, events, event_tags, user_interest_tags, user_hidden_tags,
@@ -329,13 +346,19 @@ class World:
             last_seen_at=AS_OF + seen,
         )
 
-    def model(self, *weights: float, version: str = "m1", is_active: bool = True) -> str:
+    def model(
+        self,
+        *weights: float,
+        version: str = "m1",
+        is_active: bool = True,
+        features: Sequence[str] = FEATURES,
+    ) -> str:
         """Add a model; weights not given are 0."""
         self._add(
             "recommender_models",
             model_version=version,
-            feature_names=FEATURES,
-            weights=[*weights, *(0.0 for _ in FEATURES[len(weights) :])],
+            feature_names=features,
+            weights=[*weights, *(0.0 for _ in features[len(weights) :])],
             is_active=is_active,
         )
         return version
