@@ -283,6 +283,36 @@ def test_extended_features_are_what_the_page_says(module_desk: Desk, world: Worl
         ), (user, event)
 
 
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=attended_worlds())
+def test_features_of_pairs_are_those_of_the_definition_whatever_scores(
+    module_desk: Desk, world: World
+) -> None:
+    desk = module_desk
+    desk.stand_at(AS_OF.isoformat())
+    desk.write(world)
+    expected = desk.features()
+    desk.execute("DELETE FROM recommender_models")
+    desk.execute(
+        "DROP TABLE IF EXISTS pg_temp.feature_pairs; CREATE TEMPORARY TABLE feature_pairs AS"
+        " SELECT row_number() OVER () AS pair_no, s.user_id, e.event_id"
+        " FROM recommender.source_students AS s CROSS JOIN recommender.source_events AS e"
+    )
+    desk.execute("SELECT recommender._build_pair_features($1)", EXTENDED_FEATURES)
+    found = desk.rows("SELECT p.user_id, p.event_id, p.features FROM pg_temp.pair_features AS p")
+    assert {(row["user_id"], row["event_id"]) for row in found} == set(expected)
+    for row in found:
+        # Of the base features, implicit interests are folded again for a past moment.
+        values = list(expected[row["user_id"], row["event_id"]].values())[7:]
+        assert row["features"][7:] == pytest.approx(values, abs=1e-9)
+    assert desk.value(EXTENDED_ROWS) == 0
+
+
 # Names and sets
 
 
