@@ -20,7 +20,13 @@ FROM (
     (
         'function',
         '_attendance_reasons',
-        ARRAY['integer', 'integer[]', 'public.recommender_models', 'recommender.reason_templates'],
+        ARRAY[
+            'integer',
+            'integer[]',
+            'public.recommender_models',
+            'recommender.reason_templates',
+            'boolean'
+        ],
         'sql/scoring/_attendance_reasons.sql'
     ),
     (
@@ -1168,4 +1174,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-c36f52295ea97e1b22e31ad2463e8747066f75954ff93385774ae4ab6b37bca5';
+e522a6ffde44759330989e26b7f5ecadb60e8b93283d886bbbd88c1c76655152';

@@ -514,6 +514,30 @@ def test_an_event_published_a_moment_ago_has_its_features_at_once(desk: Desk) ->
     assert ranked[900] == pytest.approx(1 / (1 + math.exp(-logit)), abs=1e-12)
 
 
+@pytest.mark.parametrize(("features", "jobs"), [(FEATURES, 0), (EXTENDED_FEATURES, 1)])
+def test_an_event_that_the_twin_lacks_has_it_rebuilt(
+    desk: Desk, features: tuple[str, ...], jobs: int
+) -> None:
+    world = lively_world()
+    world.model(1, 1, features=features)
+    desk.write(world)
+    desk.execute("SELECT recommender.refresh_features()")
+    student = next(row["id"] for row in world.rows["users"] if row["role"] == "student")
+    refresh = "SELECT recommender._refresh_student($1, 20)"
+    count = "SELECT count(*) FROM background_jobs WHERE job_type = 'refresh_upcoming_events'"
+    desk.execute(refresh, student)
+    assert desk.value(count) == 0
+    desk.execute(
+        "INSERT INTO events (id, title, owner_id, start_time, publish_at)"
+        " VALUES (900, 'Rock chess!', 1, $1, $2)",
+        AS_OF + days(2),
+        AS_OF,
+    )
+    for _ in range(2):
+        desk.execute(refresh, student)
+    assert desk.value(count) == jobs
+
+
 def test_previews_and_ranks_follow_the_set(desk: Desk) -> None:
     world = lively_world()
     weights = {"co_attendance": 1, "title_words": 0.5, "student_activity": 2, "organizer_age": -1}
@@ -613,3 +637,12 @@ def test_reasons_are_rendered_in_another_language_by_the_same_rule(desk: Desk) -
         )
         assert (rendered == [row["reason"] for row in listed]) is is_same
     assert any("Club" in reason for reason in rendered)
+    # However old the twin is: a request does not wait for all to be counted.
+    desk.execute("UPDATE recommender_snapshot SET upcoming_refreshed_at = '2020-01-01'")
+    again = desk.value(
+        "SELECT recommender._render_reasons(array_agg(r ORDER BY r.rank),"
+        " recommender.templates_for('ro')) FROM recommender.ranked_events AS r"
+        " WHERE r.user_id = $1",
+        student,
+    )
+    assert again == rendered

@@ -1,12 +1,14 @@
 -- The reasons of one student's events that attendances speak for, where they say most.
 --
--- What an event and the student share is read as recommender.rank_events reads it.
+-- The events' side is read from its twin or from the plain view, which takes half a second: who
+-- must not wait reads the twin, whatever its age.
 
 CREATE OR REPLACE FUNCTION recommender._attendance_reasons(
     p_user_id integer,
     p_event_ids integer[],
     p_model public.recommender_models,
-    p_templates recommender.reason_templates
+    p_templates recommender.reason_templates,
+    p_is_twin_read boolean
 )
 RETURNS TABLE (event_id integer, reason text)
 LANGUAGE plpgsql
@@ -14,20 +16,9 @@ STABLE
 SET plan_cache_mode = 'force_generic_plan'
 SET jit = 'off'
 AS $$
-DECLARE
-    v_live_ids integer[] := p_event_ids;
 BEGIN
     IF recommender.feature_set(p_model.feature_names) IS DISTINCT FROM 'extended' THEN
         RETURN;
-    ELSIF recommender._has_fresh_upcoming(recommender.as_of(), interval '10 minutes', true) THEN
-        v_live_ids := ARRAY(
-            SELECT i.event_id
-            FROM unnest(p_event_ids) AS i (event_id)
-            WHERE NOT EXISTS (
-                SELECT FROM recommender.upcoming_attributes_snapshot AS t
-                WHERE t.event_id = i.event_id AND t.attribute = '' AND t.feature = 'popularity'
-            )
-        );
     END IF;
     RETURN QUERY
     WITH profile AS MATERIALIZED (
@@ -61,28 +52,18 @@ BEGIN
                 s.attribute = u.attribute
                 AND s.feature = u.feature
                 AND s.event_id = ANY (p_event_ids)
-                AND s.event_id <> ALL (v_live_ids)
             OFFSET 0
         ) AS t
+        WHERE p_is_twin_read
         UNION ALL
         SELECT
             a.event_id,
             u.feature,
             u.attribute,
             u.contribution * a.value AS contribution
-        FROM (SELECT v_live_ids AS event_ids) AS live
-        CROSS JOIN LATERAL (
-            SELECT
-                e.event_id,
-                e.feature,
-                e.attribute,
-                e.value
-            FROM recommender.event_attributes AS e
-            WHERE e.event_id = ANY (live.event_ids)
-            OFFSET 0
-        ) AS a
+        FROM recommender.event_attributes AS a
         INNER JOIN profile AS u ON u.feature = a.feature AND u.attribute = a.attribute
-        WHERE live.event_ids <> '{}'
+        WHERE a.event_id = ANY (p_event_ids) AND NOT p_is_twin_read
     ),
 
     speakers AS (
@@ -128,6 +109,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._attendance_reasons(
-    integer, integer[], public.recommender_models, recommender.reason_templates
+    integer, integer[], public.recommender_models, recommender.reason_templates, boolean
 ) IS
-'For a model of the extended set one row for each of p_event_ids for which series, organizer or co_attendance (recommender._reason_kind) speaks louder than the others and than the interests, with at least half a logit: the sentence, NULL where it would need a name that is not there. A click alone does not make an organizer speak. No rows for a model of the base set.';
+'For a model of the extended set one row for each of p_event_ids for which series, organizer or co_attendance (recommender._reason_kind) speaks louder than the others and than the interests, with at least half a logit: the sentence, NULL where it would need a name that is not there. A click alone does not make an organizer speak. What the events have is read from upcoming_attributes_snapshot if p_is_twin_read, so that an event it does not have yet has no row. No rows for a model of the base set.';

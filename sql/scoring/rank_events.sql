@@ -191,7 +191,7 @@ BEGIN
     FROM ranked AS k
     LEFT JOIN reasons AS w ON w.event_id = k.event_id
     LEFT JOIN recommender._attendance_reasons(
-        p_user_id, ARRAY(SELECT r.event_id FROM ranked AS r), v_model, v_templates
+        p_user_id, ARRAY(SELECT r.event_id FROM ranked AS r), v_model, v_templates, v_is_fresh
     ) AS t ON t.event_id = k.event_id
     ORDER BY rank;
 END;

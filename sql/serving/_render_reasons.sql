@@ -69,7 +69,8 @@ BEGIN
         FROM unnest(p_ranked) WITH ORDINALITY AS r
         LEFT JOIN heaviest AS h ON h.event_id = r.event_id
         LEFT JOIN recommender._attendance_reasons(
-            v_user_id, ARRAY(SELECT k.event_id FROM unnest(p_ranked) AS k), v_model, p_templates
+            v_user_id, ARRAY(SELECT k.event_id FROM unnest(p_ranked) AS k),
+            v_model, p_templates, true
         ) AS a ON a.event_id = r.event_id
         ORDER BY r.ordinality
     );
