@@ -408,6 +408,7 @@ FROM (
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
     ('function', '_organizer_name', ARRAY['text', 'text'], 'sql/scoring/_organizer_name.sql'),
     ('function', '_own_logits', ARRAY['public.recommender_models'], 'sql/scoring/_own_logits.sql'),
+    ('function', '_pair_features_query', ARRAY['text[]'], 'sql/training/_pair_features_query.sql'),
     (
         'function',
         '_pair_values',
@@ -1168,4 +1169,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-c36f52295ea97e1b22e31ad2463e8747066f75954ff93385774ae4ab6b37bca5';
+2851a47ea4cdc2692afb9e886407ef46ad27b2297482194a40d855ea7176edca';
