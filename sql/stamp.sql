@@ -113,7 +113,6 @@ FROM (
     ),
     ('function', '_count_request', ARRAY['text'], 'sql/feedback/_count_request.sql'),
     ('function', '_count_text', ARRAY['bigint', 'text', 'text'], 'sql/admin/_count_text.sql'),
-    ('function', '_counts_implicit', ARRAY[]::text[], 'sql/source/_counts_implicit.sql'),
     (
         'function',
         '_create_interaction_partition',
@@ -276,6 +275,7 @@ FROM (
     ),
     ('function', '_interaction_tables', ARRAY[]::text[], 'sql/feedback/_interaction_tables.sql'),
     ('function', '_interaction_types', ARRAY[]::text[], 'sql/feedback/_interaction_types.sql'),
+    ('function', '_is_backtest', ARRAY[]::text[], 'sql/source/_is_backtest.sql'),
     ('function', '_is_client_id', ARRAY['jsonb'], 'sql/feedback/_is_client_id.sql'),
     (
         'function',
@@ -1168,4 +1168,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-fa82e5cc191fe77e30730f9ce45f7a8ad804706f1f7b68534eefdef9f594142c';
+c36f52295ea97e1b22e31ad2463e8747066f75954ff93385774ae4ab6b37bca5';
