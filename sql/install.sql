@@ -95,6 +95,7 @@
 \ir training/_check_sampling.sql
 \ir training/build_training_matrix.sql
 \ir training/_fold_implicit_interests.sql
+\ir training/_pair_features_query.sql
 \ir training/_build_pair_features.sql
 \ir training/_label_windows.sql
 \ir training/_window_horizon.sql

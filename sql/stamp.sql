@@ -414,6 +414,7 @@ FROM (
     ('function', '_number_in', ARRAY['jsonb', 'text'], 'sql/admin/_number_in.sql'),
     ('function', '_organizer_name', ARRAY['text', 'text'], 'sql/scoring/_organizer_name.sql'),
     ('function', '_own_logits', ARRAY['public.recommender_models'], 'sql/scoring/_own_logits.sql'),
+    ('function', '_pair_features_query', ARRAY['text[]'], 'sql/training/_pair_features_query.sql'),
     (
         'function',
         '_pair_values',
@@ -1174,4 +1175,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-e522a6ffde44759330989e26b7f5ecadb60e8b93283d886bbbd88c1c76655152';
+950a43b3d9171ed9b97bf32498f34e43422124050b2dc85f86d18c23d30d2ddb';

@@ -597,22 +597,9 @@ COPIED = (
 )
 
 
-async def what_is_seen(connection: Connection[Record], recipe: Recipe) -> list[bytes]:
-    """Give the training matrix, and every student's features and list, as bytes."""
-    copies: list[bytes] = []
-    async with standing_at(connection, CUTOFF):
-        model = await train_model(connection, recipe)
-    await connection.execute("SELECT recommender.backtest_prepare($1)", CUTOFF)
-    # All students, whoever has a truth: what came may change, and who is judged with it.
-    await connection.execute(
-        "DROP TABLE pg_temp.backtest_students; CREATE TEMPORARY TABLE backtest_students AS"
-        " SELECT row_number() OVER (ORDER BY u.id)::integer - 1 AS student_no, u.id AS user_id"
-        " FROM users AS u WHERE u.role = 'student'"
-    )
-    async with standing_at(connection, CUTOFF):
-        await connection.execute(
-            "SELECT recommender.backtest_features(0, 100000, $1)", list(model.feature_names)
-        )
+async def copied(connection: Connection[Record]) -> list[bytes]:
+    """Give the training matrix, the candidates and the features of all pairs, as bytes."""
+    copies = []
     for query in COPIED:
         pieces: list[bytes] = []
 
@@ -621,34 +608,65 @@ async def what_is_seen(connection: Connection[Record], recipe: Recipe) -> list[b
 
         await connection.copy_from_query(query, output=take, format="binary")
         copies.append(b"".join(pieces))
+    return copies
+
+
+async def what_is_seen(
+    connection: Connection[Record], recipe: Recipe, feature_set: str
+) -> list[bytes]:
+    """Give the training matrix, and every student's features and list, as bytes."""
+    await connection.execute("SELECT recommender.backtest_prepare($1)", CUTOFF)
+    # All students, whoever has a truth: what came may change, and who is judged with it.
+    await connection.execute(
+        "DROP TABLE pg_temp.backtest_students; CREATE TEMPORARY TABLE backtest_students AS"
+        " SELECT row_number() OVER (ORDER BY u.id)::integer - 1 AS student_no, u.id AS user_id"
+        " FROM users AS u WHERE u.role = 'student'"
+    )
+    async with standing_at(connection, CUTOFF):
+        model = await train_model(connection, recipe)
+        weights, names = model.fit.weights, model.feature_names
+        if feature_set != "base":
+            names = tuple(
+                await connection.fetchval("SELECT recommender.feature_names($1)", feature_set)
+            )
+            await connection.fetch(
+                "SELECT * FROM recommender.build_training_windows(1337, 3, 50, 4, 14, $1)",
+                list(names),
+            )
+            weights = np.cos(np.arange(len(names)))
+        await connection.execute("SELECT recommender.backtest_features(0, 100000, $1)", list(names))
+    copies = await copied(connection)
     rows = await connection.fetch(
         "SELECT f.features FROM pg_temp.pair_features AS f ORDER BY f.pair_no"
     )
     features = np.array([row["features"] for row in rows])
+    # Each feature says something, or its being the same says nothing.
+    dead = [name for name, column in zip(names, features.T, strict=True) if not column.any()]
+    assert dead == []
     students = await connection.fetchval("SELECT count(*) FROM pg_temp.backtest_students")
-    keys = list_keys(features @ model.fit.weights).reshape(students, -1)
+    keys = list_keys(features @ weights).reshape(students, -1)
     lists = first_columns(keys, np.ones(keys.shape, dtype=bool), 50)
     return [*copies, model.fit.weights.tobytes(), lists.tobytes()]
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("recipe", "feature_set"),
     [
-        Recipe(recipe="windows"),
-        Recipe(recipe="reference"),
-        Recipe(recipe="reference", history="all"),
-        Recipe.of({"recipe": "windows", "feature_set": "extended"}),
+        (Recipe(recipe="windows"), "base"),
+        (Recipe(recipe="windows"), "extended"),
+        (Recipe(recipe="reference"), "base"),
+        (Recipe(recipe="reference", history="all"), "base"),
     ],
-    ids=["windows", "reference", "all history", "extended"],
+    ids=["windows", "extended", "reference", "all history"],
 )
 def test_what_came_later_is_not_seen(
-    backtest: Backtest, populated_rows: None, recipe: Recipe
+    backtest: Backtest, populated_rows: None, recipe: Recipe, feature_set: str
 ) -> None:
     # Whose home city is not told by the profile, may have it from clicks.
     backtest.execute("UPDATE users SET city = NULL WHERE role = 'student' AND id % 4 < 2")
     for statement in IMPLICIT:
         backtest.run(backtest.connection.execute(statement, CUTOFF))
-    before = backtest.run(what_is_seen(backtest.connection, recipe))
+    before = backtest.run(what_is_seen(backtest.connection, recipe, feature_set))
     assert len(before[0]) > 100_000
     assert len(before[2]) > 100_000
     truth = "SELECT t.user_id, t.event_no FROM pg_temp.backtest_truth AS t ORDER BY 1, 2"
@@ -656,7 +674,7 @@ def test_what_came_later_is_not_seen(
     for statement in CHANGES_AFTER:
         done = backtest.run(backtest.connection.execute(statement, CUTOFF))
         assert int(done.split()[-1]) > 0, f"changed nothing: {statement}"
-    assert backtest.run(what_is_seen(backtest.connection, recipe)) == before
+    assert backtest.run(what_is_seen(backtest.connection, recipe, feature_set)) == before
     # And that was not for want of change.
     assert backtest.rows(truth) != came
 

@@ -362,7 +362,8 @@ def test_with_none_to_keep_one_that_loses_to_popularity_is_activated_with_a_warn
 
 
 def test_too_few_in_the_newest_window_judge_nothing(gate: Gate) -> None:
-    for few in (difference(-0.3, -0.5, -0.1, students=49), {"students": 0}):
+    nobody: dict[str, float] = {"students": 0}
+    for few in (difference(-0.3, -0.5, -0.1, students=49), nobody):
         verdict = verdict_on(gate, 0.1, 0.4, popularity=few)
         assert (verdict.is_activated, verdict.is_warning) == (True, True)
         assert verdict.reason.endswith(

@@ -364,6 +364,7 @@ def test_flags_not_given_mean_what_ranked_best_and_else_what_the_reference_says(
     options = parse_arguments([])
     assert {name: getattr(options, name) for name in vars(Recipe())} == {
         "recipe": "auto",
+        "feature_set": "site",
         "windows": 4,
         "window_days": 14,
         "standardize": True,

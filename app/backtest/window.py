@@ -201,7 +201,6 @@ async def judge_window(
     The session is the one that opened the window. Memory holds a block of students at a time, and
     a few numbers for each student.
     """
-    names = tuple(dict.fromkeys(name for c in contenders for name in c.feature_names))
     total, width = len(window.users), len(window.candidates)
     step = max(1, PAIRS_A_BLOCK // max(1, width))
     parts: dict[str, list[Judged]] = {group: [] for group in GROUPS}
@@ -210,13 +209,15 @@ async def judge_window(
         for first in range(0, total if width else 0, step):
             block = _Block.of(window, first, min(step, total - first))
             keys = dict(block.rules)
-            if contenders:
+            # A set of features at a time: models of one set are never scored with another's.
+            for names in dict.fromkeys(contender.feature_names for contender in contenders):
                 await connection.execute(BUILD, first, len(block.users), list(names))
                 features = await _read_features(connection, len(block.users) * width, len(names))
                 for contender in contenders:
-                    logits = _logits(contender, names, features).reshape(block.truth.shape)
-                    keys[contender.name] = list_keys(logits)
-                    predictions[contender.name].append(block.predictions(logits))
+                    if contender.feature_names == names:
+                        logits = (features @ contender.weights).reshape(block.truth.shape)
+                        keys[contender.name] = list_keys(logits)
+                        predictions[contender.name].append(block.predictions(logits))
             for group in GROUPS:
                 parts[group].append(block.judge(group, keys))
             on_progress(first + len(block.users), total)
@@ -331,12 +332,6 @@ def _joined(blocks: list[Judged]) -> Judged:
         {name: np.concatenate([block.metrics[name] for block in blocks]) for name in names},
         {name: np.concatenate([block.tops[name] for block in blocks]) for name in names},
     )
-
-
-def _logits(contender: Contender, names: Sequence[str], features: Array) -> Array:
-    weights = np.zeros(len(names))
-    weights[[names.index(name) for name in contender.feature_names]] = contender.weights
-    return np.asarray(features @ weights)
 
 
 async def _read(

@@ -25,6 +25,8 @@ BOUNDS: dict[str, dict[str, Any]] = {
 HELP = {
     "recipe": "windows: examples from fortnights before now, with what was known at the start of "
     "each; reference: all examples at this moment; auto: windows if they hold enough",
+    "feature_set": "base: the reference's eight features; extended: those and what was attended; "
+    "site: what RECOMMENDER_FEATURE_SET says",
     "windows": "windows to take examples from, besides the newest, which judges",
     "window_days": "length of a window",
     "solver": "newton: the exact optimum; sgd: the same objective by mini-batches",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Solver = Literal["sgd", "newton"]
 History = Literal["leave-one-out", "all"]
 ExamplesOf = Literal["auto", "windows", "reference"]
+FeatureSet = Literal["site", "base", "extended"]
 
 FEWEST_WINDOW_POSITIVES = 200
 """Below it, windows say too little to fit a score of weights; the reference's examples are more."""
@@ -47,7 +48,8 @@ SELECT
     (SELECT count(*) FROM recommender.source_events AS e WHERE e.is_known) AS events
 """
 
-NAMES = "SELECT recommender.feature_names()"
+FEATURE_SET = "SELECT p.feature_set FROM recommender.parameters AS p"
+NAMES = "SELECT recommender.feature_names($1)"
 
 BUILD = "SELECT b.kind, b.example_count FROM recommender.build_training_matrix($1, $2, $3, $4) AS b"
 BUILD_WINDOWS = """
@@ -82,6 +84,8 @@ class Recipe:
     seed: int = 1337
     negatives_per_positive: int = 3
     eval_negatives: int = 50
+    feature_set: FeatureSet = "site"
+    """site: what RECOMMENDER_FEATURE_SET says."""
     windows: int = 4
     window_days: int = 14
     standardize: bool = True
@@ -150,8 +154,8 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
     """
     async with connection.transaction(isolation="repeatable_read"):
         as_of = await connection.fetchval("SELECT recommender.as_of()")
-        names = tuple(await connection.fetchval(NAMES))
         await _check_inputs(connection, as_of)
+        recipe, names = await _choose_features(connection, recipe)
         recipe, counts = await _build_examples(connection, recipe, names)
         examples = await read_examples(connection, names)
         _check_labels(counts, recipe, as_of)
@@ -185,6 +189,21 @@ async def train_for_activation(connection: Connection[Record], recipe: Recipe) -
     return replace(model, comparison=replace(model.comparison, against_popularity=popularity))
 
 
+async def _choose_features(
+    connection: Connection[Record], recipe: Recipe
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Give the recipe with its feature set, and the names of that."""
+    chosen = recipe.feature_set
+    if chosen == "site":
+        chosen = await connection.fetchval(FEATURE_SET)
+    if chosen == "extended" and (recipe.recipe == "reference" or recipe.history == "all"):
+        raise UserError(
+            "the extended features are of the start of a window, which the reference's examples do "
+            "not have: give --recipe windows, or --feature-set base"
+        )
+    return replace(recipe, feature_set=chosen), tuple(await connection.fetchval(NAMES, chosen))
+
+
 async def _build_examples(
     connection: Connection[Record], recipe: Recipe, names: Sequence[str]
 ) -> tuple[Recipe, Mapping[str, int]]:
@@ -197,7 +216,11 @@ async def _build_examples(
                 BUILD_WINDOWS, *sampling, recipe.windows, recipe.window_days, list(names)
             )
         )
-        if recipe.recipe == "windows" or counts.get("positive", 0) >= FEWEST_WINDOW_POSITIVES:
+        if (
+            recipe.recipe == "windows"
+            or recipe.feature_set == "extended"
+            or counts.get("positive", 0) >= FEWEST_WINDOW_POSITIVES
+        ):
             return replace(recipe, recipe="windows"), counts
     counts = _by_kind(await connection.fetch(BUILD, *sampling, recipe.history))
     return replace(recipe, recipe="reference"), counts

@@ -28,6 +28,7 @@ BEGIN
         ('recompute_recommendations_ml', 'solver', 'text', NULL, NULL, '{sgd,newton}'),
         ('recompute_recommendations_ml', 'history', 'text', NULL, NULL, '{leave-one-out,all}'),
         ('recompute_recommendations_ml', 'recipe', 'text', NULL, NULL, '{auto,windows,reference}'),
+        ('recompute_recommendations_ml', 'feature_set', 'text', NULL, NULL, '{site,base,extended}'),
         ('recompute_recommendations_ml', 'windows', 'integer', 1, 1000, NULL),
         ('recompute_recommendations_ml', 'window_days', 'integer', 1, 365, NULL),
         ('recompute_recommendations_ml', 'standardize', 'boolean', NULL, NULL, '{true,false}'),

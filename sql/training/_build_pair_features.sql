@@ -2,7 +2,8 @@
 --
 -- What the definition says, joined the other way round: from the pairs to the attributes of their
 -- events, and from there to those of their students. Names are numbered first; a number is cheaper
--- to join on than two texts. The sums have an order, so that no order of rows changes a last bit.
+-- to join on than two texts. What is added up comes in an order of its own, so that no order of rows
+-- changes a last bit.
 
 CREATE OR REPLACE FUNCTION recommender._build_pair_features(p_feature_names text[])
 RETURNS void
@@ -18,16 +19,20 @@ DECLARE
     );
     v_cap double precision := (SELECT p.implicit_score_cap FROM recommender.parameters AS p);
     v_previous_set text := current_setting('recommender.recommender_feature_set', true);
-    v_values text;
+    v_shared_names text[] := ARRAY(
+        SELECT n.feature FROM unnest(p_feature_names) AS n (feature)
+        WHERE recommender.feature_kind(n.feature) = 'shared'
+    );
 BEGIN
     -- Whatever scores now: the views have what these features need.
     PERFORM set_config(
-        'recommender.recommender_feature_set', recommender.feature_set(p_feature_names), true
+        'recommender.recommender_feature_set',
+        CASE WHEN p_feature_names <@ recommender.feature_names() THEN 'base' ELSE 'extended' END,
+        true
     );
     PERFORM recommender._fold_implicit_interests();
     DROP TABLE IF EXISTS
-    pg_temp.pair_attributes, pg_temp.pair_event_attributes, pg_temp.pair_user_attributes,
-    pg_temp.pair_features;
+    pg_temp.pair_event_attributes, pg_temp.pair_user_attributes, pg_temp.pair_features;
 
     CREATE TEMPORARY TABLE pair_event_attributes AS
     SELECT
@@ -37,26 +42,9 @@ BEGIN
         dense_rank() OVER (ORDER BY a.feature, a.attribute COLLATE "C")::integer AS attribute_no,
         array_position(p_feature_names, a.feature) AS feature_no,
         a.value
-    FROM (
-        SELECT
-            b.event_id,
-            b.feature,
-            b.attribute,
-            b.value
-        FROM recommender.event_attributes AS b
-        UNION ALL
-        -- What every event has: it makes the students' own numbers count.
-        SELECT DISTINCT
-            p.event_id,
-            n.feature,
-            '' AS attribute,
-            1 AS value
-        FROM pg_temp.feature_pairs AS p
-        CROSS JOIN unnest(p_feature_names) AS n (feature)
-        WHERE recommender.feature_kind(n.feature) = 'student'
-    ) AS a
+    FROM recommender.event_attributes AS a
     WHERE
-        a.feature = ANY (p_feature_names)
+        a.feature = ANY (v_shared_names)
         AND a.event_id IN (SELECT p.event_id FROM pg_temp.feature_pairs AS p);
     CREATE INDEX ON pg_temp.pair_event_attributes (event_id);
     ANALYZE pg_temp.pair_event_attributes;
@@ -91,16 +79,6 @@ BEGIN
             f.attribute,
             f.weight
         FROM pg_temp.past_interests AS f
-        UNION ALL
-        -- What everybody has: it makes the events' own numbers count.
-        SELECT DISTINCT
-            p.user_id,
-            n.feature,
-            '' AS attribute,
-            1 AS weight
-        FROM pg_temp.feature_pairs AS p
-        CROSS JOIN unnest(p_feature_names) AS n (feature)
-        WHERE recommender.feature_kind(n.feature) = 'event'
     ) AS s
     INNER JOIN (
         SELECT DISTINCT
@@ -114,51 +92,7 @@ BEGIN
     CREATE UNIQUE INDEX ON pg_temp.pair_user_attributes (user_id, attribute_no) INCLUDE (weight);
     ANALYZE pg_temp.pair_user_attributes;
 
-    SELECT string_agg(
-        CASE
-            WHEN n.name IN ('bias', 'popularity', 'days_until') THEN format('e.%I', n.name)
-            ELSE format('coalesce(m.sums[%s], 0)', n.feature_no)
-        END,
-        ', ' ORDER BY n.feature_no
-    )
-    INTO v_values
-    FROM unnest(p_feature_names) WITH ORDINALITY AS n (name, feature_no);
-
-    EXECUTE format(
-        $sql$
-        CREATE TEMPORARY TABLE pair_features AS
-        SELECT p.pair_no, p.user_id, p.event_id, ARRAY[%s]::double precision[] AS features
-        FROM pg_temp.feature_pairs AS p
-        INNER JOIN recommender.event_features AS e ON e.event_id = p.event_id
-        LEFT JOIN (
-            SELECT x.pair_no, ARRAY[%s] AS sums
-            FROM (
-                SELECT
-                    q.pair_no,
-                    a.attribute_no,
-                    a.feature_no,
-                    u.weight * a.value AS product
-                FROM pg_temp.feature_pairs AS q
-                INNER JOIN pg_temp.pair_event_attributes AS a ON a.event_id = q.event_id
-                INNER JOIN pg_temp.pair_user_attributes AS u
-                    ON u.user_id = q.user_id AND u.attribute_no = a.attribute_no
-            ) AS x
-            GROUP BY x.pair_no
-        ) AS m ON m.pair_no = p.pair_no
-        ORDER BY p.pair_no
-        $sql$,
-        v_values,
-        (
-            SELECT string_agg(
-                format(
-                    'sum(x.product ORDER BY x.attribute_no) FILTER (WHERE x.feature_no = %s)',
-                    f.feature_no
-                ),
-                ', ' ORDER BY f.feature_no
-            )
-            FROM generate_subscripts(p_feature_names, 1) AS f (feature_no)
-        )
-    );
+    EXECUTE recommender._pair_features_query(p_feature_names);
     CREATE UNIQUE INDEX ON pg_temp.pair_features (pair_no);
     ANALYZE pg_temp.pair_features;
     PERFORM set_config(
@@ -168,4 +102,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._build_pair_features(text[]) IS
-'Builds pg_temp.pair_features (pair_no, user_id, event_id, features: one number per name, in the order of the names, none NULL) for the pairs of pg_temp.feature_pairs (pair_no, user_id, event_id) at recommender.as_of(): the values of recommender.user_event_features or extended_user_event_features, except that implicit interests changed after that moment are those of recommender._fold_implicit_interests. Pairs whose event is deleted at the moment are left out. Changes no shared relation.';
+'Builds pg_temp.pair_features (pair_no, user_id, event_id, features: one number per name, in the order of the names, none NULL) for the pairs of pg_temp.feature_pairs (pair_no, user_id, event_id) at recommender.as_of(): the values of recommender.user_event_features and extended_user_event_features, except that implicit interests changed after that moment are those of recommender._fold_implicit_interests. Pairs whose event is deleted at the moment are left out. Changes no shared relation.';
