@@ -1175,4 +1175,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-950a43b3d9171ed9b97bf32498f34e43422124050b2dc85f86d18c23d30d2ddb';
+795717257d2dc4926ed2f65d6d1057805f35ab48d42b1b058cebd646f8dfcdbc';

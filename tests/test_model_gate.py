@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from asyncpg import PostgresError
 
+from app.console import UserError
 from app.population import Plan, generate_population, settle
 from app.training.gate import (
     Comparison,
@@ -257,6 +258,34 @@ def test_another_ratio_of_negatives_moves_the_bias_and_not_the_verdict(gate: Gat
     assert at_its_odds is not None
     assert as_it_is.compared_loss is not None
     assert as_it_is.compared_loss > 1.05 * at_its_odds
+
+
+def test_models_of_both_sets_are_judged_on_the_same_rows(gate: Gate) -> None:
+    """Each by its own features: the extended set lacks some of the base set, and the other way."""
+    windows = Recipe(recipe="windows")
+    base, _ = gate.store("base", windows)
+    extended, _ = gate.store("extended", replace(windows, feature_set="extended"))
+    assert set(extended.feature_names) - set(base.feature_names)
+    assert set(base.feature_names) - set(extended.feature_names)
+    assert extended.comparison.compared_with == "base"
+    assert extended.comparison.compared_loss == pytest.approx(
+        base.comparison.held_out_loss, rel=1e-9
+    )
+    gate.value("SELECT recommender.activate_model('extended')")
+    again, _ = gate.store("base again", windows)
+    assert again.comparison.compared_with == "extended"
+    assert again.comparison.compared_loss == pytest.approx(
+        extended.comparison.held_out_loss, rel=1e-9
+    )
+
+
+def test_extended_features_are_of_windows(gate: Gate) -> None:
+    for recipe in (
+        Recipe(recipe="reference", feature_set="extended"),
+        Recipe(history="all", feature_set="extended"),
+    ):
+        with pytest.raises(UserError, match="give --recipe windows, or --feature-set base"):
+            gate.train(recipe)
 
 
 # The rule

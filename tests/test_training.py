@@ -58,7 +58,7 @@ TABLES = (
     "user_implicit_interest_tags", "user_implicit_interest_categories",
     "user_implicit_interest_cities", "interaction_history",
 )  # fmt: skip
-NEWTON = Recipe(recipe="reference", solver="newton", standardize=False)
+NEWTON = Recipe(recipe="reference", solver="newton", penalty="plain")
 
 
 @pytest.fixture(scope="module")

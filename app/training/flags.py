@@ -35,7 +35,8 @@ HELP = {
     "epochs": "passes of sgd over the examples",
     "lr": "step size of sgd",
     "l2": "L2 penalty on all weights but the bias",
-    "standardize": "penalise weights by what a typical difference of their feature does",
+    "penalty": "what L2 weighs: weights as they are (plain), or each times the standard deviation "
+    "of its feature; auto: plain with the base set",
     "seed": "seed of all sampling",
     "negatives_per_positive": "sampled negatives for each positive",
     "eval_negatives": "events each held-out positive has to beat for hitrate@10; 0 holds nothing "

@@ -38,6 +38,7 @@ Solver = Literal["sgd", "newton"]
 History = Literal["leave-one-out", "all"]
 ExamplesOf = Literal["auto", "windows", "reference"]
 FeatureSet = Literal["site", "base", "extended"]
+Penalty = Literal["auto", "plain", "standardized"]
 
 FEWEST_WINDOW_POSITIVES = 200
 """Below it, windows say too little to fit a score of weights; the reference's examples are more."""
@@ -50,6 +51,10 @@ SELECT
 
 FEATURE_SET = "SELECT p.feature_set FROM recommender.parameters AS p"
 NAMES = "SELECT recommender.feature_names($1)"
+ACTIVE_NAMES = """
+SELECT m.feature_names FROM public.recommender_models AS m
+WHERE m.is_active AND recommender.feature_set(m.feature_names) IS NOT NULL
+"""
 
 BUILD = "SELECT b.kind, b.example_count FROM recommender.build_training_matrix($1, $2, $3, $4) AS b"
 BUILD_WINDOWS = """
@@ -80,7 +85,10 @@ class Recipe:
     history: History = "leave-one-out"
     epochs: int = 6
     lr: float = 0.35
-    l2: float = 0.01
+    l2: float = 0.001
+    penalty: Penalty = "auto"
+    """What l2 weighs: the weights as they are (plain), or each times the standard deviation of its
+    feature. auto: plain with the base set, whose features are all between 0 and 1."""
     seed: int = 1337
     negatives_per_positive: int = 3
     eval_negatives: int = 50
@@ -88,8 +96,6 @@ class Recipe:
     """site: what RECOMMENDER_FEATURE_SET says."""
     windows: int = 4
     window_days: int = 14
-    standardize: bool = True
-    """Penalise weights by what a typical difference of their feature does to the logit."""
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Recipe:
@@ -201,7 +207,11 @@ async def _choose_features(
             "the extended features are of the start of a window, which the reference's examples do "
             "not have: give --recipe windows, or --feature-set base"
         )
-    return replace(recipe, feature_set=chosen), tuple(await connection.fetchval(NAMES, chosen))
+    names = tuple(await connection.fetchval(NAMES, chosen))
+    penalty = recipe.penalty
+    if penalty == "auto":
+        penalty = "plain" if chosen == "base" else "standardized"
+    return replace(recipe, feature_set=chosen, penalty=penalty), names
 
 
 async def _build_examples(
@@ -211,9 +221,11 @@ async def _build_examples(
     sampling = (recipe.seed, recipe.negatives_per_positive, recipe.eval_negatives)
     # A history that keeps the example's own event is a question about the reference's examples.
     if recipe.recipe == "windows" or (recipe.recipe == "auto" and recipe.history != "all"):
+        # The active model is judged on the same rows, by its own features.
+        all_names = dict.fromkeys([*names, *(await connection.fetchval(ACTIVE_NAMES) or ())])
         counts = _by_kind(
             await connection.fetch(
-                BUILD_WINDOWS, *sampling, recipe.windows, recipe.window_days, list(names)
+                BUILD_WINDOWS, *sampling, recipe.windows, recipe.window_days, [*all_names]
             )
         )
         if (
@@ -235,13 +247,13 @@ def fit_examples(
 ) -> tuple[Fit, Array]:
     """Fit the weights and their standard errors; what the solver refuses is a UserError.
 
-    Standardized columns are what the penalty sees; the weights are those of the features as they
-    are.
+    A standardized penalty sees columns of standard deviation 1; the weights are those of the
+    features as they are.
     """
     x, y, w = examples.features, examples.labels, examples.weights
     try:
         scales = np.ones(x.shape[1])
-        if recipe.standardize:
+        if recipe.penalty == "standardized":
             scales = column_scales(x, w)
             x = x / scales
         if recipe.solver == "newton":

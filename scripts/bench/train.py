@@ -63,7 +63,7 @@ MOST_MEBIBYTES = 300.0
 SAME_LOSS = 1e-9
 NEAR_LOSS = 0.01
 """What SGD may be off, as its own tests have it."""
-BOOK = Recipe(standardize=False)
+BOOK = Recipe(penalty="plain")
 """The objective that the book minimises as well: the features as they are."""
 L2 = BOOK.l2
 TOLERANCE = 1e-13

@@ -31,7 +31,7 @@ BEGIN
         ('recompute_recommendations_ml', 'feature_set', 'text', NULL, NULL, '{site,base,extended}'),
         ('recompute_recommendations_ml', 'windows', 'integer', 1, 1000, NULL),
         ('recompute_recommendations_ml', 'window_days', 'integer', 1, 365, NULL),
-        ('recompute_recommendations_ml', 'standardize', 'boolean', NULL, NULL, '{true,false}'),
+        ('recompute_recommendations_ml', 'penalty', 'text', NULL, NULL, '{auto,plain,standardized}'),
         ('recompute_recommendations_ml', 'model_version', 'text', NULL, NULL, NULL),
         ('recompute_recommendations_ml', 'force', 'boolean', NULL, NULL, '{true,false}'),
         -- Not a job: what the API takes when a model is activated.

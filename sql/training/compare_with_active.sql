@@ -28,7 +28,11 @@ BEGIN
         v_active.model_version,
         CASE
             WHEN
-                v_active.feature_names <@ v_feature_names
+                v_active.feature_names <@ ARRAY(
+                    SELECT a.attname::text
+                    FROM pg_attribute AS a
+                    WHERE a.attrelid = 'pg_temp.training_matrix'::regclass AND a.attnum > 0
+                )
                 AND recommender._weights_are_usable(v_active.feature_names, v_active.weights)
             THEN recommender.evaluate_loss(
                 v_active.weights,
@@ -40,4 +44,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.compare_with_active(double precision[], text[]) IS
-'recommender.evaluate_loss of weights fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has features that p_feature_names (NULL: recommender.feature_names()) has not, or unusable weights. The active model may have been fitted to some of these rows, which with eight weights says next to nothing.';
+'recommender.evaluate_loss of weights (of p_feature_names; NULL: recommender.feature_names()) fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has features the matrix has not, or unusable weights. The active model may have been fitted to some of these rows, which with eight weights says next to nothing.';
