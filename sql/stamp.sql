@@ -1084,6 +1084,7 @@ FROM (
         'sql/feature/attendance_event_attributes.sql'
     ),
     ('view', 'attendances', NULL::text[], 'sql/feature/attendances.sql'),
+    ('view', 'category_affinities', NULL::text[], 'sql/feature/category_affinities.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
     ('view', 'event_base_attributes', NULL::text[], 'sql/feature/event_base_attributes.sql'),
@@ -1175,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-950a43b3d9171ed9b97bf32498f34e43422124050b2dc85f86d18c23d30d2ddb';
+17d08cfb1004a6608f66c8190f7bc47771cd11b3ddc7738acde5b6fcfad52816';
