@@ -47,6 +47,7 @@
 \ir feature/attendances.sql
 \ir feature/organizer_numbers.sql
 \ir feature/organizer_affinities.sql
+\ir feature/category_affinities.sql
 \ir feature/series_numbers.sql
 \ir feature/word_rarities.sql
 \ir feature/attendance_event_attributes.sql

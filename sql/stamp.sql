@@ -1084,6 +1084,7 @@ FROM (
         'sql/feature/attendance_event_attributes.sql'
     ),
     ('view', 'attendances', NULL::text[], 'sql/feature/attendances.sql'),
+    ('view', 'category_affinities', NULL::text[], 'sql/feature/category_affinities.sql'),
     ('view', 'eligible_events', NULL::text[], 'sql/feature/eligible_events.sql'),
     ('view', 'event_attributes', NULL::text[], 'sql/feature/event_attributes.sql'),
     ('view', 'event_base_attributes', NULL::text[], 'sql/feature/event_base_attributes.sql'),
@@ -1175,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-795717257d2dc4926ed2f65d6d1057805f35ab48d42b1b058cebd646f8dfcdbc';
+683f2cfb043764bdcabe0df4165eece8371f320ec3256d47429f98c4dd7de8b4';

@@ -173,6 +173,20 @@ class Record:
         expected = len(ours) * len(theirs) + 25
         return max(0.0, math.log((common + 0.5) * len(self.users) / expected))
 
+    def category_visitors(self, category: str) -> set[int]:
+        return {
+            user for user, event in self.visits if normal(self.held[event]["category"]) == category
+        }
+
+    def category_affinity(self, one: str | None, other: str) -> float:
+        ours, theirs = self.category_visitors(one or ""), self.category_visitors(other)
+        if not ours or not theirs:
+            return 0
+        anybody = {user for user, event in self.visits if normal(self.held[event]["category"])}
+        expected = len(ours) * len(theirs) + 25
+        affinity = math.log((len(ours & theirs) + 0.5) * len(anybody) / expected)
+        return affinity if abs(affinity) >= 0.3 else 0
+
     def rarity(self, word: str) -> int:
         count = self.word_counts.get(word, 0)
         rarity = round(1000 * math.log((1 + len(self.held)) / (1 + count))) if count else 0
@@ -188,7 +202,7 @@ class Record:
     def features(self, user: int, event: dict[str, Any]) -> dict[str, float]:
         if event["start_time"] < AS_OF or (event["publish_at"] or event["created_at"]) > AS_OF:
             mine = self.at(user)
-            return dict.fromkeys(EXTENDED_FEATURES[7:], 0.0) | {
+            return dict.fromkeys(EXTENDED_FEATURES[6:], 0.0) | {
                 "student_activity": math.log1p(len(mine))
             }
         mine, club = self.at(user), event["owner_id"]
@@ -205,17 +219,22 @@ class Record:
                 categories[category] = categories.get(category, 0) + 1
         category = normal(event["category"])
         total = sum(count + 1 for count in categories.values())
-        went_to = {normal(visit["category"]) for visit in mine} - {None}
         vocabulary = set().union(*(words(visit["title"]) for visit in mine))
         rarities = {word: self.rarity(word) for word in words(event["title"])}
         norm = math.sqrt(sum(rarity**2 for rarity in rarities.values())) or 1
         last = max((visit["start_time"] for visit in mine), default=AS_OF)
         recency: dict[int, int] = {}
+        of_category: dict[str, int] = {}
         for visit in mine:
-            halvings = (last - visit["start_time"]).days / 60
-            recency[visit["owner_id"]] = recency.get(visit["owner_id"], 0) + round(
-                1e6 * 0.5**halvings
-            )
+            amount = round(1e6 * 0.5 ** ((last - visit["start_time"]).days / 60))
+            recency[visit["owner_id"]] = recency.get(visit["owner_id"], 0) + amount
+            if attended := normal(visit["category"]):
+                of_category[attended] = of_category.get(attended, 0) + amount
+        weights = {
+            name: math.sqrt(amount / sum(of_category.values()))
+            for name, amount in of_category.items()
+            if amount
+        }
         clubs = self.held_by(club, 90)
         return {
             "series_share": len([visit for visit in mine if visit in recent_series])
@@ -230,8 +249,12 @@ class Record:
                 math.sqrt(amount / sum(recency.values())) * self.affinity(club, other)
                 for other, amount in recency.items()
             ),
-            "category_rarity": -math.log((categories[category] + 1) / total)
-            if category in went_to and category is not None
+            "category_affinity": sum(
+                weight * self.category_affinity(category, other)
+                for other, weight in weights.items()
+            ),
+            "category_rarity": weights[category] * -math.log((categories[category] + 1) / total)
+            if category in weights
             else 0,
             "title_words": sum(
                 rarity**2 / 1000 / norm for word, rarity in rarities.items() if word in vocabulary
@@ -278,7 +301,7 @@ def test_extended_features_are_what_the_page_says(module_desk: Desk, world: Worl
     record = Record(world)
     for (user, event), features in module_desk.features().items():
         expected = record.features(user, record.events[event])
-        assert {name: features[name] for name in EXTENDED_FEATURES[7:]} == pytest.approx(
+        assert {name: features[name] for name in EXTENDED_FEATURES[6:]} == pytest.approx(
             expected, abs=1e-9
         ), (user, event)
 
@@ -308,8 +331,8 @@ def test_features_of_pairs_are_those_of_the_definition_whatever_scores(
     assert {(row["user_id"], row["event_id"]) for row in found} == set(expected)
     for row in found:
         # Of the base features, implicit interests are folded again for a past moment.
-        values = list(expected[row["user_id"], row["event_id"]].values())[7:]
-        assert row["features"][7:] == pytest.approx(values, abs=1e-9)
+        values = list(expected[row["user_id"], row["event_id"]].values())[6:]
+        assert row["features"][6:] == pytest.approx(values, abs=1e-9)
     assert desk.value(EXTENDED_ROWS) == 0
 
 

@@ -13,10 +13,9 @@ SELECT
     CASE g.feature
         WHEN 'series_share' THEN g.recent_count
         WHEN 'new_series_share' THEN g.recent_count
-        WHEN 'co_attendance'
-            THEN sqrt(g.recency / sum(g.recency) OVER (PARTITION BY g.user_id, g.feature))
+        WHEN 'attended_organizer_age' THEN 1
         WHEN 'student_activity' THEN ln(1 + g.event_count::double precision)
-        ELSE 1
+        ELSE sqrt(g.recency / sum(g.recency) OVER (PARTITION BY g.user_id, g.feature))
     END AS weight
 FROM (
     SELECT
@@ -46,6 +45,7 @@ FROM (
         ('new_series_share', a.organizer_id::text),
         ('attended_organizer_age', a.organizer_id::text),
         ('co_attendance', a.organizer_id::text),
+        ('category_affinity', a.category),
         ('category_rarity', a.category),
         ('student_activity', '')
     ) AS x (feature, attribute)
@@ -56,8 +56,8 @@ WHERE
     CASE g.feature
         WHEN 'series_share' THEN g.recent_count
         WHEN 'new_series_share' THEN g.recent_count
-        WHEN 'co_attendance' THEN g.recency
-        ELSE 1
+        WHEN 'attended_organizer_age' THEN 1
+        ELSE g.recency
     END > 0
 UNION ALL
 SELECT
@@ -87,4 +87,4 @@ WHERE NOT EXISTS (
 );
 
 COMMENT ON VIEW recommender.attendance_attributes IS
-'One row is one attribute of one user in an extended feature: (user_id, feature, attribute) is unique, none is NULL, weight is above 0. series_share and new_series_share: events of the series or organizer attended in 180 days; co_attendance: the root of the organizer''s share in what was attended, an event of 60 days before the last one counting half; title_words: 1 / the root of the number of words; student_activity: ln(1 + events attended); attended_organizer_age, category_rarity: 1; newcomer_appeal: 1 for who has not attended any. Depends on the user''s own events and on recommender.as_of_day() alone.';
+'One row is one attribute of one user in an extended feature: (user_id, feature, attribute) is unique, none is NULL, weight is above 0. series_share and new_series_share: events of the series or organizer attended in 180 days; co_attendance, category_affinity and category_rarity: the root of the organizer''s or category''s share in what was attended, an event of 60 days before the last one counting half; title_words: 1 / the root of the number of words; student_activity: ln(1 + events attended); attended_organizer_age: 1; newcomer_appeal: 1 for who has not attended any. Depends on the user''s own events and on recommender.as_of_day() alone.';

@@ -116,6 +116,14 @@ INNER JOIN recommender.organizer_affinities AS f ON f.organizer_id = u.organizer
 UNION ALL
 SELECT
     u.event_id,
+    'category_affinity' AS feature,
+    f.other_category AS attribute,
+    f.affinity AS value
+FROM upcoming AS u
+INNER JOIN recommender.category_affinities AS f ON f.category = u.category
+UNION ALL
+SELECT
+    u.event_id,
     'category_rarity' AS feature,
     u.category AS attribute,
     -ln(c.share)::double precision AS value
@@ -131,4 +139,4 @@ SELECT
 FROM words AS w;
 
 COMMENT ON VIEW recommender.attendance_event_attributes IS
-'One row is one attribute of one event that is known and has not started in an extended feature: (event_id, feature, attribute) is unique, none is NULL, value is above 0; attribute is empty in what is the event''s alone. An event of an organizer or series that nobody attended, or without a title or category, has no rows of what that would need, and the feature is 0. Up to recommender.as_of_day().';
+'One row is one attribute of one event that is known and has not started in an extended feature: (event_id, feature, attribute) is unique, none is NULL, value is not 0 (below it in category_affinity only); attribute is empty in what is the event''s alone. An event of an organizer or series that nobody attended, or without a title or category, has no rows of what that would need, and the feature is 0. Up to recommender.as_of_day().';

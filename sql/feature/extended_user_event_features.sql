@@ -11,13 +11,13 @@ SELECT
     coalesce(p.overlap_interest_ratio, 0) AS overlap_interest_ratio,
     coalesce(p.overlap_history_ratio, 0) AS overlap_history_ratio,
     coalesce(p.same_city, 0) AS same_city,
-    coalesce(p.category_match, 0) AS category_match,
     coalesce(p.organizer_match, 0) AS organizer_match,
     e.popularity,
     coalesce(p.series_share, 0) AS series_share,
     coalesce(p.new_series_share, 0) AS new_series_share,
     coalesce(p.attended_organizer_age, 0) AS attended_organizer_age,
     coalesce(p.co_attendance, 0) AS co_attendance,
+    coalesce(p.category_affinity, 0) AS category_affinity,
     coalesce(p.category_rarity, 0) AS category_rarity,
     coalesce(p.title_words, 0) AS title_words,
     coalesce(p.newcomer_appeal, 0) AS newcomer_appeal,
@@ -41,9 +41,6 @@ FROM (
             WHERE ea.feature = 'same_city'
         ) AS same_city,
         sum(ua.weight * ea.value) FILTER (
-            WHERE ea.feature = 'category_match'
-        ) AS category_match,
-        sum(ua.weight * ea.value) FILTER (
             WHERE ea.feature = 'organizer_match'
         ) AS organizer_match,
         sum(ua.weight * ea.value) FILTER (
@@ -58,6 +55,9 @@ FROM (
         sum(ua.weight * ea.value) FILTER (
             WHERE ea.feature = 'co_attendance'
         ) AS co_attendance,
+        sum(ua.weight * ea.value) FILTER (
+            WHERE ea.feature = 'category_affinity'
+        ) AS category_affinity,
         sum(ua.weight * ea.value) FILTER (
             WHERE ea.feature = 'category_rarity'
         ) AS category_rarity,
@@ -132,8 +132,10 @@ COMMENT ON COLUMN recommender.extended_user_event_features.attended_organizer_ag
 'The student has been with this organizer, who has been around: ln(1 + weeks since its first event); 0 who has not been there.';
 COMMENT ON COLUMN recommender.extended_user_event_features.co_attendance IS
 'People who go where the student goes also go to this organizer: the affinities (organizer_affinities) of the organizers attended, each by the root of its share in what was attended lately.';
+COMMENT ON COLUMN recommender.extended_user_event_features.category_affinity IS
+'People of the student''s categories go to this one too, or keep away: the affinities (category_affinities) of the categories attended, each by the root of its share in what was attended lately; below 0 who keeps away. 0 without a category.';
 COMMENT ON COLUMN recommender.extended_user_event_features.category_rarity IS
-'The student has been to this category, and few go there: -ln(share of the category in all attendances); 0 who has not, and without a category.';
+'The student goes to this category, and few do: the root of its share in what was attended lately, times -ln(its share in all attendances); 0 who has not been there, and without a category.';
 COMMENT ON COLUMN recommender.extended_user_event_features.title_words IS
 'The title sounds like those of the events attended: what words they share, the rarer the more. 0 without a title.';
 COMMENT ON COLUMN recommender.extended_user_event_features.newcomer_appeal IS

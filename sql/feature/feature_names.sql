@@ -21,12 +21,13 @@ BEGIN
     IF p_set = 'base' THEN
         RETURN v_base;
     ELSIF p_set = 'extended' THEN
-        -- Without days_until: it made the lists worse (docs/concepts.md).
-        RETURN array_remove(v_base, 'days_until') || ARRAY[
+        -- Without those two lists were better (docs/concepts.md).
+        RETURN array_remove(array_remove(v_base, 'days_until'), 'category_match') || ARRAY[
             'series_share',
             'new_series_share',
             'attended_organizer_age',
             'co_attendance',
+            'category_affinity',
             'category_rarity',
             'title_words',
             'newcomer_appeal',

@@ -137,8 +137,9 @@ BEGIN
     ) AS k
     WHERE
         k.kind IS NOT NULL
+        -- Every model of the extended set has it.
         AND EXISTS (
-            SELECT FROM pg_temp.scoring_attributes AS x WHERE x.feature = 'attended_organizer_age'
+            SELECT FROM pg_temp.scoring_attributes AS x WHERE x.feature = 'student_activity'
         );
     ANALYZE pg_temp.scoring_speakers;
 END;

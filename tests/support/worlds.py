@@ -29,11 +29,13 @@ FEATURES = (
 )
 
 EXTENDED_FEATURES = (
-    *FEATURES[:7],
+    *FEATURES[:4],
+    *FEATURES[5:7],
     "series_share",
     "new_series_share",
     "attended_organizer_age",
     "co_attendance",
+    "category_affinity",
     "category_rarity",
     "title_words",
     "newcomer_appeal",
