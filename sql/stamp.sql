@@ -1176,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-683f2cfb043764bdcabe0df4165eece8371f320ec3256d47429f98c4dd7de8b4';
+3a9d86527e30b6deff0abafbe372ec0df143c3ab5fb702a7fc65e817720dc2a2';

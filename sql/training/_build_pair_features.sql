@@ -2,8 +2,8 @@
 --
 -- What the definition says, joined the other way round: from the pairs to the attributes of their
 -- events, and from there to those of their students. Names are numbered first; a number is cheaper
--- to join on than two texts. What is added up comes in an order of its own, so that no order of rows
--- changes a last bit.
+-- to join on than two texts. What is added up comes in an order of its own, so that no order of
+-- rows changes a last bit.
 
 CREATE OR REPLACE FUNCTION recommender._build_pair_features(p_feature_names text[])
 RETURNS void
