@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.console import UserError
 from app.population import Plan, generate_population
 from app.training.model import FEWEST_WINDOW_POSITIVES, Recipe, train_model
 from tests.support.random_worlds import worlds
@@ -450,6 +451,24 @@ def test_few_positives_in_the_windows_leave_the_reference_recipe(
     run(world.write(windows.connection))
     assert run(train_model(windows.connection, Recipe())).recipe.recipe == "reference"
     assert run(train_model(windows.connection, Recipe(recipe="windows"))).recipe.recipe == "windows"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "way_out"),
+    [
+        (Recipe(recipe="windows"), "give --recipe reference, or another --windows"),
+        (Recipe(feature_set="extended"), "give --feature-set base, or another --windows"),
+    ],
+)
+def test_windows_without_positives_are_refused_with_a_way_out(
+    windows: Windows, run: Run, recipe: Recipe, way_out: str
+) -> None:
+    world = World()
+    student, event = world.student(), world.event(world.organizer(), starts=days(3))
+    world.register(student, event)
+    run(world.write(windows.connection))
+    with pytest.raises(UserError, match=way_out):
+        run(train_model(windows.connection, recipe))
 
 
 def test_windows_are_what_an_old_database_is_trained_on(population: Windows, run: Run) -> None:

@@ -302,10 +302,11 @@ async def _check_inputs(connection: Connection[Record], as_of: datetime) -> None
 def _check_labels(counts: Mapping[str, int], recipe: Recipe, as_of: datetime) -> None:
     positives = counts.get("positive", 0) + counts.get("weak_positive", 0)
     if not positives and recipe.recipe == "windows":
+        way_out = "--feature-set base" if recipe.feature_set == "extended" else "--recipe reference"
         raise UserError(
             f"there is nothing to learn from in {recipe.windows} windows of {recipe.window_days} "
             f"days that end {recipe.window_days} days before {as_of:%Y-%m-%d %H:%M:%S%z}: give "
-            "--recipe reference, or another --windows or --window-days"
+            f"{way_out}, or another --windows or --window-days"
         )
     if not positives:
         raise UserError(
