@@ -116,7 +116,7 @@ FROM (
     ),
     (
         'recommender_min_holdout_students', '50', 'integer', 1, 1e9,
-        'Students with a held-out positive from which on held-out losses are compared'
+        'Students from which on a new model is compared: with the active one, and with popularity'
     ),
     (
         'experiments_personalization_ml_percent', '0', 'integer', 0, 100,

@@ -44,4 +44,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.compare_with_active(double precision[], text[]) IS
-'recommender.evaluate_loss of weights (of p_feature_names; NULL: recommender.feature_names()) fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has features the matrix has not, or unusable weights. The active model may have been fitted to some of these rows, which with eight weights says next to nothing.';
+'recommender.evaluate_loss of weights (of p_feature_names; NULL: recommender.feature_names()) fitted to pg_temp.training_matrix and of the active model on the same held-out rows, at the odds its meta keeps as training_odds. compared_with is the active model, NULL without one; compared_loss is NULL, too, when that has features the matrix has not, or unusable weights. The active model may have been fitted to some of these rows, which with so few weights says next to nothing.';
