@@ -350,4 +350,6 @@
 \ir admin/status.sql
 \ir serving/get_admin_metrics.sql
 \ir serving/get_admin_status.sql
+\ir demo/get_demo_student.sql
+\ir demo/get_demo_admin.sql
 \ir stamp.sql

@@ -821,6 +821,8 @@ FROM (
         'sql/serving/get_admin_metrics.sql'
     ),
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
+    ('function', 'get_demo_admin', ARRAY[]::text[], 'sql/demo/get_demo_admin.sql'),
+    ('function', 'get_demo_student', ARRAY['integer'], 'sql/demo/get_demo_student.sql'),
     (
         'function',
         'get_events',
@@ -1176,4 +1178,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f1996d31ff1fa230c96b00be702c6ea1419d9e73d0e1acbbdef2646e452c1afa';
+65dc8c9d1625d05db69721c4e7f3d5d765c01939ee4c6be3a51bff3f6cf27395';
