@@ -1,0 +1,1 @@
+"""The pages of the server: the demo's events site and the admins' desk."""
