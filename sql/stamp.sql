@@ -823,6 +823,12 @@ FROM (
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
     (
         'function',
+        'get_desk_account',
+        ARRAY['integer', 'timestamptz'],
+        'sql/desk/get_desk_account.sql'
+    ),
+    (
+        'function',
         'get_events',
         ARRAY[
             'integer',
@@ -1176,4 +1182,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f1996d31ff1fa230c96b00be702c6ea1419d9e73d0e1acbbdef2646e452c1afa';
+16398bfb799da3ceef46c16978000020c11c37fb92cfb91b32afe16254b1adde';
