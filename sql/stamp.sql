@@ -852,6 +852,12 @@ FROM (
     ('function', 'get_demo_tags', ARRAY['text'], 'sql/demo/get_demo_tags.sql'),
     (
         'function',
+        'get_desk_account',
+        ARRAY['integer', 'timestamptz'],
+        'sql/desk/get_desk_account.sql'
+    ),
+    (
+        'function',
         'get_events',
         ARRAY[
             'integer',
@@ -1223,4 +1229,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-32fdec2743ad5260e1202269067d21a3d05c6596f5be84d8ed85c23a890dc7da';
+efba5014973f9bdff0aaa77448c7d99a1d8bf6b077a8cc861b146ba045242943';

@@ -1,1 +1,1 @@
-"""The pages of the server: the demo's events site and the admins' desk."""
+"""Web pages: the admins' desk, the demo's events site, and what both are made of."""

@@ -25,7 +25,7 @@ def demo_routes(database: Database, authenticator: Authenticator) -> list[Route]
     """Give the routes under /api/demo/ but those of the sessions; for the demo mode alone."""
 
     def user(scope: Scope) -> tuple[object, ...]:
-        return (authenticator.user_id(scope["headers"]),)
+        return (authenticator.asker(scope),)
 
     def user_and_id(scope: Scope) -> tuple[object, ...]:
         # What is no id is NULL, as in app.api.routes.
