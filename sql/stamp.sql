@@ -869,6 +869,12 @@ FROM (
         'sql/serving/get_admin_metrics.sql'
     ),
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
+    (
+        'function',
+        'get_desk_account',
+        ARRAY['integer', 'timestamptz'],
+        'sql/desk/get_desk_account.sql'
+    ),
     ('function', 'get_desk_models', ARRAY['integer'], 'sql/desk/get_desk_models.sql'),
     ('function', 'get_desk_overview', ARRAY['integer'], 'sql/desk/get_desk_overview.sql'),
     ('function', 'get_desk_variants', ARRAY['integer', 'text'], 'sql/desk/get_desk_variants.sql'),
@@ -1227,4 +1233,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-945202eb30e20d0db1f21165f96211b2605926936d886de0d6a53dc7f9c3d8e0';
+66f17305b9c32197e3f5e5a4ef37a919b4b1f80b2be86fbb82b9f79c5cb7c2a4';
