@@ -1233,4 +1233,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-66f17305b9c32197e3f5e5a4ef37a919b4b1f80b2be86fbb82b9f79c5cb7c2a4';
+c63f0d81b85ae42cebdf546612ba4668c2da95dc741452aa499fd5db2742bbec';
