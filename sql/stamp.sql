@@ -1266,4 +1266,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-626712ebc5057d4a0768fc8a0f9865d9e1152cac3f72dd88df9e3582d9e42f35';
+9330187143670ed9eb5f91c1054bf8800e17965a3f9346aea9211f938c8269b5';
