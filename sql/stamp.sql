@@ -1266,4 +1266,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-9330187143670ed9eb5f91c1054bf8800e17965a3f9346aea9211f938c8269b5';
+8355e864aa7492da311c930f3a915a7b23189e06868577d940ffc71409410a9c';

@@ -598,16 +598,16 @@ def _jobs() -> Json:
         ],
         "schedule": [
             {
-                "name": "evaluate_guardrails",
-                "cron": "0 3 * * *",
-                "command": "SELECT recommender.evaluate_guardrails()",
+                "name": "stale_jobs",
+                "cron": "* * * * *",
+                "command": "SELECT jsonb_build_object('handed_back', …)",
                 "is_enabled": True,
-                "last_run_at": "2026-11-30T03:00:00+00:00",
-                "next_run_at": "2026-12-01T03:00:00+00:00",
-                "last_result": "ok",
+                "last_run_at": "2026-11-30T11:59:00+00:00",
+                "next_run_at": "2026-11-30T12:00:00+00:00",
+                "last_result": '{"handed_back": 0}',
                 "last_error": None,
                 "missed_count": 0,
-                "description": "Judge the active model by its traffic",
+                "description": "Take jobs away from workers that are silent",
             }
         ],
     }

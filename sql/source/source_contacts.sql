@@ -9,4 +9,4 @@ SELECT
 FROM public.users AS u;
 
 COMMENT ON VIEW recommender.source_contacts IS
-'One row is one account as an admin''s desk shows it: e-mail, home city as it was written, and when it was made; any may be NULL. Nothing is scored or shown to others by it. Adaptation point.';
+'One row is one account as an admin''s desk shows it: email, city_name (the home city as it was written) and when it was made; any may be NULL. Nothing is scored or shown to others by it. Adaptation point.';
