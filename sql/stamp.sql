@@ -1176,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f1996d31ff1fa230c96b00be702c6ea1419d9e73d0e1acbbdef2646e452c1afa';
+5c842b23bfef27e091c44ce23cf8d77fb8a02b5bd3c7a9e374d23b8b9f6ae631';
