@@ -327,6 +327,7 @@
 \ir serving/_body_faults.sql
 \ir serving/_refuse_body.sql
 \ir serving/_job_answer.sql
+\ir desk/get_desk_account.sql
 \ir serving/request_guardrails.sql
 \ir serving/request_training.sql
 \ir serving/request_activation.sql

@@ -823,6 +823,12 @@ FROM (
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
     (
         'function',
+        'get_desk_account',
+        ARRAY['integer', 'timestamptz'],
+        'sql/desk/get_desk_account.sql'
+    ),
+    (
+        'function',
         'get_events',
         ARRAY[
             'integer',
@@ -1176,4 +1182,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-5c842b23bfef27e091c44ce23cf8d77fb8a02b5bd3c7a9e374d23b8b9f6ae631';
+cfee1f93fa7b3d191d9e517198c6a65e093dd764e24192e81b4187c07522027e';

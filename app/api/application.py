@@ -29,6 +29,8 @@ from app.schema import MIGRATIONS_DIR, SQL_DIR
 from app.schema.logic import read_logic
 from app.schema.migrations import read_migrations
 from app.settings import store_environment
+from app.web.pages import web_routes
+from app.web.sessions import DemoSessions, Desk, SessionReader, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -62,11 +64,14 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     )
     authenticator = Authenticator(settings.secret_key.get_secret_value())
     readiness = Readiness(database)
+    sessions = Sessions(settings.secret_key.get_secret_value())
     middleware = [
         Middleware(RequestIds),
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
     ]
+    if settings.desk_enabled or settings.demo_mode:
+        middleware.append(Middleware(SessionReader, sessions))
     if settings.cors_origins:
         middleware.insert(
             2,
@@ -91,6 +96,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
             *api_routes(database, authenticator, metrics),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
+            *_face_routes(settings, database, authenticator, sessions),
             *extra_routes,
         ],
         middleware=middleware,
@@ -107,6 +113,19 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application.state.database = database
     application.state.readiness = readiness
     return application
+
+
+def _face_routes(
+    settings: ServerSettings, database: Database, authenticator: Authenticator, sessions: Sessions
+) -> list[Route]:
+    """Give the pages that are switched on, and what they ask beyond the API."""
+    desk = Desk(database, authenticator, sessions)
+    routes = web_routes(desk=settings.desk_enabled, demo=settings.demo_mode)
+    if settings.desk_enabled:
+        routes.append(desk.route())
+    if settings.demo_mode:
+        routes += DemoSessions(database, sessions, desk).routes()
+    return routes
 
 
 def _operations_routes(readiness: Readiness, page: MetricsPage) -> list[Route]:
