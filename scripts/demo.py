@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).resolve().parent
 TOKEN_HOURS = 24
-TRUE = ("1", "on", "t", "true", "y", "yes")
 TRAFFIC_DAYS = 14
 INTERACTIONS_PER_STUDENT = 150
 
@@ -95,6 +94,13 @@ LIVELY = {
 }
 """What the demo switches on in a population of its own; variables that are set stay."""
 
+IS_MADE_UP = """
+SELECT to_regclass('population.plans') IS NOT NULL AND NOT EXISTS (
+    SELECT FROM public.users AS u WHERE u.email NOT LIKE '%@eventrank.example'
+)
+"""
+"""On the demo's site everybody may be anybody: never where one of them may be real."""
+
 HAS_MODEL = "SELECT EXISTS (SELECT FROM public.recommender_models)"
 
 WAS_VISITED = """
@@ -124,10 +130,11 @@ NO_STUDENT = (
     "there is no active student, so there is no list to show and nobody to sign a token for"
 )
 
-NO_SITE = (
-    "these users are not the demo's: the site, on which everybody may be anybody, stays closed"
-    " (DEMO_MODE=true opens it)"
-)
+NO_SITE = """
+the events site is closed: on it everybody may be anybody, and these users may be real
+open in a browser:
+  SERVER/desk    the desk, with an admin's token
+"""
 
 NEXT_STEPS = """
 try next:
@@ -194,17 +201,17 @@ async def main() -> int:
             console.print("there are users already: the population is kept as it is")
         else:
             await _make_population(connection, options)
-        populations = await kept_plans(connection)
-        for population in populations:
+        for population in await kept_plans(connection):
             await _fill_quiet_days(connection, population.plan)
         _step("recompute_recommendations_ml.py")
         student = await _print_summary(connection)
+        is_made_up = await connection.fetchval(IS_MADE_UP)
         runs_jobs = await connection.fetchval(QUEUE_IS_ON)
         event = await connection.fetchval(EXAMPLE_CLICK, student) if runs_jobs else None
     finally:
         await connection.close()
     if server_url:
-        if populations:
+        if is_made_up:
             os.environ.setdefault("DEMO_MODE", "true")
         if runs_jobs:
             _start_worker()
@@ -280,10 +287,8 @@ def _serve(url: str, student: int | None, event: int | None) -> NoReturn:
             .replace("STUDENT", str(student))
             .replace("TOKEN", token)
         )
-    if os.environ.get("DEMO_MODE", "").strip().lower() in TRUE:
-        text = f"{SITE.strip()}\n{text.strip()}"
-    else:
-        text = f"{NO_SITE}\n{text.strip()}"
+    opening = SITE if read_server_settings().demo_mode else NO_SITE
+    text = f"{opening.strip()}\n{text.strip()}"
     for line in text.replace("SERVER", url).strip().split("\n"):
         print_result(line)
     console.print("Ctrl-C ends it")
