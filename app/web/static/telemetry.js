@@ -108,12 +108,12 @@ export function startTelemetry({ endpoint, headers = {}, user = "visitor" }) {
         /** Send what waits; resolves when an answer, or none, has come. */
         flush: () => sender.flush(false),
 
-        /** End all of it, as leaving the page does. */
+        /** End all of it. What waits is not sent any more, but by that user's next page. */
         stop() {
-            leave();
-            for (const list of lists) list.update([]);
             ended.abort();
             sender.stop();
+            for (const stay of stays) stay.end();
+            for (const list of lists) list.update([]);
         },
     };
 }
@@ -254,6 +254,7 @@ class Sender {
     #timer = 0;
     #underway = new Set();
     #isBusy = false;
+    #isStopped = false;
     #failures = 0;
     #notBefore = 0;
     #closedUntil = 0;
@@ -277,10 +278,12 @@ class Sender {
 
     stop() {
         clearTimeout(this.#timer);
+        this.#isStopped = true;
     }
 
     async flush(isLeaving) {
         const now = Date.now();
+        if (this.#isStopped) return;
         if (isLeaving ? now < this.#closedUntil : this.#isBusy || now < this.#notBefore) return;
         const batch = this.#waiting();
         if (batch.length === 0) return;
