@@ -1,18 +1,23 @@
 // An event as a card, with a cover that is drawn: pictures from elsewhere are not loaded.
 
 import { el } from "./dom.js";
-import { place, seats, when } from "./site-format.js";
+import { isFull, place, seats, when } from "./site-format.js";
 
 const PATTERNS = 5;
 
 /** Draw a cover that is the same for all events of a category. */
 export function cover(category, ...children) {
     const made = el("div", { class: "cover" }, ...children);
-    let hash = 7;
-    for (const letter of category ?? "") hash = (hash * 31 + letter.codePointAt(0)) % 99_991;
-    made.style.setProperty("--hue", String((hash * 47) % 360));
-    made.classList.add(`pattern-${hash % PATTERNS}`);
+    let hash = 5;
+    for (const letter of category ?? "") hash = (hash * 33 + letter.codePointAt(0)) % 65_521;
+    made.style.setProperty("--hue", String(hash % 360));
+    made.classList.add(`pattern-${(hash >> 4) % PATTERNS}`);
     return made;
+}
+
+/** Draw a cover that names its category. */
+export function namedCover({ category }) {
+    return cover(category, category && el("span", { class: "category" }, category));
 }
 
 /** A card of the events list. */
@@ -20,7 +25,7 @@ export function eventCard(event) {
     return el(
         "article",
         { class: "event-card", "data-event-id": event.id },
-        cover(event.category, event.category && el("span", { class: "category" }, event.category)),
+        namedCover(event),
         el(
             "div",
             { class: "card-text" },
@@ -32,7 +37,11 @@ export function eventCard(event) {
                 [place(event), event.owner_name].filter(Boolean).join(" · "),
             ),
             event.recommendation_reason && reason(event.recommendation_reason),
-            el("p", { class: "card-seats" }, seats(event)),
+            el(
+                "p",
+                { class: "card-seats" },
+                isFull(event) ? el("span", { class: "chip warn" }, "Full") : seats(event),
+            ),
         ),
     );
 }

@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { announce, el, fill, ready } from "./dom.js";
-import { cover, reason } from "./site-card.js";
+import { namedCover, reason } from "./site-card.js";
 import { place, seats, when } from "./site-format.js";
 import { listKey } from "./site-lists.js";
 import { failure, toast } from "./site-notices.js";
@@ -57,7 +57,13 @@ async function open() {
         main,
         el("p", { class: "back" }, el("a", { href: "/" }, "← All events")),
         banner,
-        el("div", { class: "event-page" }, about, el("div", { class: "side" }, actions, next)),
+        el(
+            "div",
+            { class: "event-page" },
+            about,
+            el("div", { class: "side" }, actions, next),
+            student && unwanted,
+        ),
     );
     draw();
     telemetry.view(id);
@@ -91,7 +97,7 @@ function gone() {
 }
 
 function draw() {
-    fill(banner, cover(event.category, event.category && el("span", { class: "category" }, event.category)));
+    fill(banner, namedCover(event));
     const facts = [
         ["When", when(event, true)],
         ["Where", place(event, true)],
@@ -130,7 +136,6 @@ function draw() {
                     ),
                 ),
             ),
-        student && unwanted,
     );
     drawActions();
     if (student) drawUnwanted();
@@ -138,6 +143,7 @@ function draw() {
 
 function drawActions() {
     const { max_seats: most, seats_taken: taken } = event;
+    const state = STATES[event.state];
     const meter =
         most &&
         el("meter", {
@@ -150,7 +156,7 @@ function drawActions() {
         actions,
         el("p", { class: "seats" }, el("strong", { id: "seats" }, seats(event))),
         meter,
-        STATES[event.state] && el("p", { id: "state", "data-state": event.state }, STATES[event.state]),
+        state && el("p", { id: "state", "data-state": event.state }, state),
         student
             ? [
                   registerButton(),
@@ -177,7 +183,11 @@ function drawActions() {
                   ),
               ]
             : [
-                  el("a", { class: "button primary", href: signInPath() }, "Choose a student to register"),
+                  el(
+                      "a",
+                      { class: "button primary", href: signInPath() },
+                      "Choose a student to register",
+                  ),
                   shareButton(),
               ],
         el("div", { class: "trouble", role: "alert" }),
@@ -186,10 +196,11 @@ function drawActions() {
 
 function registerButton() {
     if (event.registered) {
-        const isOver = event.state === "over";
-        return (
-            !isOver &&
-            el("button", { type: "button", id: "unregister", onclick: act(unregister) }, "Take it back")
+        if (event.state === "over") return null;
+        return el(
+            "button",
+            { type: "button", id: "unregister", onclick: act(unregister) },
+            "Take it back",
         );
     }
     return el(
@@ -287,7 +298,8 @@ function drawUnwanted() {
                         class: "chip-button",
                         "data-hide-tag": tag.id,
                         "aria-label": `Hide events about ${tag.name}`,
-                        onclick: () => exclude("hidden-tags", tag.id, `Events about ${tag.name} are hidden.`),
+                        onclick: () =>
+                            exclude("hidden-tags", tag.id, `Events about ${tag.name} are hidden.`),
                     },
                     tag.name,
                     el("span", { "aria-hidden": "true" }, " ×"),

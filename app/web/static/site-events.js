@@ -33,7 +33,13 @@ events.append(form.element, summary, grid, pager);
 
 const strip =
     student &&
-    new Strip({ telemetry, student, source: "recommendations", list: listKey("strip"), memory: "strip" });
+    new Strip({
+        telemetry,
+        student,
+        source: "recommendations",
+        list: listKey("strip"),
+        memory: "strip",
+    });
 
 fill(main, introduction(), events);
 

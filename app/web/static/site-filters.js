@@ -28,6 +28,7 @@ export class FilterForm {
     #form;
     #tags;
     #clear;
+    #more;
     #timer = 0;
 
     constructor(change) {
@@ -38,15 +39,27 @@ export class FilterForm {
             { type: "button", class: "plain", onclick: () => this.clear() },
             "Clear all",
         );
+        // On a phone the events are not to be a screen of fields away.
+        this.#more = el(
+            "button",
+            {
+                type: "button",
+                class: "more-filters",
+                "aria-expanded": "false",
+                onclick: () => this.#unfold(!this.#form.classList.contains("open")),
+            },
+            "Filters",
+        );
         this.#form = el(
             "form",
             { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-            field("Search", el("input", { type: "search", name: "search", maxlength: 200 }), "wide"),
+            field("Search", input("search", "search", { maxlength: 200 }), "wide"),
+            this.#more,
             field("Category", el("select", { name: "category" })),
             field("City", el("select", { name: "city" })),
             field("Tag", el("select", { name: "tag" })),
-            field("From", el("input", { type: "date", name: "start_date" })),
-            field("Until", el("input", { type: "date", name: "end_date" })),
+            field("From", input("date", "start_date")),
+            field("Until", input("date", "end_date")),
             el("div", { class: "chosen" }, this.#tags, this.#clear),
         );
         this.#form.addEventListener("input", (event) => {
@@ -66,8 +79,8 @@ export class FilterForm {
     /** Offer what there is. */
     offer({ categories, cities, tags }) {
         const { category, city, tag } = this.#form.elements;
-        options(category, "All categories", categories);
-        options(city, "All cities", cities);
+        options(category, "All", categories);
+        options(city, "All", cities);
         options(tag, "Add a tag…", tags);
     }
 
@@ -110,12 +123,17 @@ export class FilterForm {
             ),
         );
         this.#clear.hidden = !isNarrowed(filters);
+        if (isNarrowed({ ...filters, search: "" })) this.#unfold(true);
     }
 
     clear() {
         this.#form.reset();
-        const empty = { search: "", category: "", city: "", tags: [], start_date: "", end_date: "" };
-        this.#set(empty, "clear");
+        this.#set({ search: "", category: "", city: "", tags: [] }, "clear");
+    }
+
+    #unfold(isOpen) {
+        this.#form.classList.toggle("open", isOpen);
+        this.#more.setAttribute("aria-expanded", String(isOpen));
     }
 
     #typed(wait = TYPING_MS) {
@@ -144,9 +162,13 @@ export class FilterForm {
     }
 }
 
-function field(name, input, kind = "") {
-    input.id = `filter-${input.name}`;
-    return el("div", { class: `field ${kind}` }, el("label", { for: input.id }, name), input);
+function input(type, name, more = {}) {
+    return el("input", { type, name, ...more });
+}
+
+function field(name, control, kind = "") {
+    control.id = `filter-${control.name}`;
+    return el("div", { class: `field ${kind}` }, el("label", { for: control.id }, name), control);
 }
 
 function options(select, first, items) {

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 const DAY = { weekday: "short", day: "numeric", month: "short" };
 const TIME = { hour: "2-digit", minute: "2-digit" };
 const LONG = { weekday: "long", day: "numeric", month: "long", year: "numeric", ...TIME };
+const YEAR_SAID_MS = 270 * 86_400_000;
 
 const UNITS = [
     ["day", 86_400],
@@ -16,8 +17,9 @@ const UNITS = [
 export function when(event, isLong = false) {
     const start = new Date(event.start_time);
     const end = event.end_time ? new Date(event.end_time) : null;
-    const isThisYear = start.getFullYear() === new Date().getFullYear();
-    const short = { ...DAY, ...TIME, ...(isThisYear ? {} : { year: "numeric" }) };
+    // The year of an event that is soon goes without saying.
+    const isFar = Math.abs(start - Date.now()) > YEAR_SAID_MS;
+    const short = { ...DAY, ...TIME, ...(isFar ? { year: "numeric" } : {}) };
     const format = new Intl.DateTimeFormat(undefined, isLong ? LONG : short);
     const text = isLong && end ? format.formatRange(start, end) : format.format(start);
     return el("time", { datetime: event.start_time }, text);
@@ -38,9 +40,13 @@ export function seats(event) {
     if (event.max_seats === null) {
         return event.seats_taken ? `${event.seats_taken} going` : "Be the first to go";
     }
-    const left = event.max_seats - event.seats_taken;
-    if (left <= 0) return "Full";
-    return `${left} of ${event.max_seats} seats left`;
+    if (isFull(event)) return "Full";
+    return `${event.max_seats - event.seats_taken} of ${event.max_seats} seats left`;
+}
+
+/** Say whether all seats are taken. */
+export function isFull(event) {
+    return event.max_seats !== null && event.seats_taken >= event.max_seats;
 }
 
 /** Count things: `count(1, "event")`, `count(3, "event")`. */

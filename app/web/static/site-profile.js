@@ -7,7 +7,6 @@ import { failure, toast } from "./site-notices.js";
 import { openPage, signInPath } from "./site-shell.js";
 
 const TYPING_MS = 250;
-const KINDS = { tag: "Tag", category: "Category", city: "City" };
 
 const { student } = await openPage();
 const main = document.getElementById("main");
@@ -72,7 +71,7 @@ function drawPage() {
             section(
                 "learned-title",
                 "What was learned from what you do",
-                "Each click, view and search adds a little; it halves within days if nothing follows.",
+                "Each click, view and search adds a little; it fades within days.",
                 learned,
             ),
             section(
@@ -170,7 +169,7 @@ function drawLearned() {
                     el(
                         "tr",
                         {},
-                        ["Interest", "Kind", "Weight", "Last seen"].map((name) =>
+                        ["Interest", "Weight", "Last seen"].map((name) =>
                             el("th", { scope: "col" }, name),
                         ),
                     ),
@@ -182,8 +181,12 @@ function drawLearned() {
                         el(
                             "tr",
                             { "data-kind": one.kind },
-                            el("th", { scope: "row" }, one.name),
-                            el("td", { class: "quiet" }, KINDS[one.kind]),
+                            el(
+                                "th",
+                                { scope: "row" },
+                                one.name,
+                                el("span", { class: "kind" }, ` ${one.kind}`),
+                            ),
                             el("td", { class: "weight" }, weightBar(one.weight)),
                             el("td", { class: "quiet" }, ago(one.last_seen_at)),
                         ),
@@ -197,7 +200,10 @@ function drawLearned() {
 function weightBar(weight) {
     const bar = el("span", { class: "bar-for", "aria-hidden": "true" });
     bar.style.setProperty("--length", String(weight));
-    return [el("span", { class: "bar-cell" }, bar), el("span", { class: "number" }, weight.toFixed(2))];
+    return [
+        el("span", { class: "bar-cell" }, bar),
+        el("span", { class: "number" }, weight.toFixed(2)),
+    ];
 }
 
 function drawUnwanted(list, items, kind, nameOf, word) {

@@ -66,7 +66,7 @@ function drawHeader(student) {
             el(
                 "div",
                 { class: "who" },
-                student && el("span", { class: "avatar", "aria-hidden": "true" }, initials(student)),
+                student && avatar(student),
                 student && el("span", { class: "who-name" }, student.full_name),
                 location.pathname !== "/sign-in" &&
                     el(
@@ -78,8 +78,9 @@ function drawHeader(student) {
     );
 }
 
-/** The first letters of a name. */
-export function initials(student) {
+/** The first letters of a student's name, in a circle. */
+export function avatar(student) {
     const words = (student.full_name ?? "?").split(/\s+/);
-    return words.map((word) => word[0]).slice(0, 2).join("");
+    const letters = words.slice(0, 2).map((word) => word[0]);
+    return el("span", { class: "avatar", "aria-hidden": "true" }, letters.join(""));
 }

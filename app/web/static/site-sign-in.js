@@ -4,7 +4,7 @@ import { ApiError, get, post, query, remove } from "./api.js";
 import { el, fill, ready } from "./dom.js";
 import { count } from "./site-format.js";
 import { failure } from "./site-notices.js";
-import { initials, openPage } from "./site-shell.js";
+import { avatar, openPage } from "./site-shell.js";
 
 const TYPING_MS = 250;
 
@@ -93,7 +93,7 @@ function card(one) {
                 "aria-current": id === student?.id ? "true" : null,
                 onclick: () => signIn(id),
             },
-            el("span", { class: "avatar", "aria-hidden": "true" }, initials(one)),
+            avatar(one),
             el(
                 "span",
                 { class: "student-text" },

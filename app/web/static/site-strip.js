@@ -11,6 +11,7 @@ import { openWhy } from "./site-why.js";
 
 const WITHIN_MS = 10_000;
 const LOOK_MS = 500; // Long enough to see where things are before they move.
+const UP_TO_DATE = "Your list is up to date";
 
 /**
  * `list` is the key of telemetry's list: an order that changes while one looks at it stays that
@@ -152,13 +153,15 @@ export class Strip {
                     el("span", { class: "for-readers" }, "Place "),
                     rank,
                 ),
+                event.category && el("span", { class: "category" }, event.category),
                 el("span", { class: "moved", hidden: true }),
             ),
             el(
                 "div",
                 { class: "card-text" },
-                el("p", { class: "card-when" }, when(event), place(event) && ` · ${place(event)}`),
+                el("p", { class: "card-when" }, when(event)),
                 el("h3", {}, el("a", { class: "whole", href: `/events/${event.id}` }, event.title)),
+                place(event) && el("p", { class: "card-where" }, place(event)),
                 reason(event.recommendation_reason),
                 el(
                     "button",
@@ -192,7 +195,7 @@ export class Strip {
         const up = moves.filter((moved) => moved > 0).length - fresh;
         const parts = [up && `${count(up, "event")} moved up`, fresh && `${fresh} new`];
         const said = parts.filter(Boolean).join(", ");
-        this.#setState("settled", said ? `Your list has changed: ${said}` : "Your list is up to date");
+        this.#setState("settled", said ? `Your list has changed: ${said}` : UP_TO_DATE);
         announce(this.#status.textContent);
     }
 
@@ -200,7 +203,7 @@ export class Strip {
         this.#status.dataset.state = state;
         if (text !== undefined) fill(this.#status, text);
         else if (state === "settled" && this.#status.textContent.startsWith("Updating")) {
-            fill(this.#status, "Your list is up to date");
+            fill(this.#status, UP_TO_DATE);
         }
     }
 

@@ -8,7 +8,8 @@ import { signed } from "./site-format.js";
 
 /** Open the dialog. It is modal: the browser keeps the focus in it, and gives it back. */
 export function openWhy(event) {
-    const content = el("div", { "aria-live": "polite" }, el("p", { class: "quiet" }, "Adding up…"));
+    const adding = el("p", { class: "quiet" }, "Adding up…");
+    const content = el("div", { "aria-live": "polite" }, adding);
     const dialog = el(
         "dialog",
         { class: "why", "aria-labelledby": "why-title" },
