@@ -1229,4 +1229,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-efba5014973f9bdff0aaa77448c7d99a1d8bf6b077a8cc861b146ba045242943';
+1a389ee5fc885b895052e19a1caf646f1e2e11dbdfdaea7828f5752831f8350e';

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LEFT_OUT = frozenset({"setting"})
 """Stages whose objects everything asks and through which no rows flow."""
 
+STAND_IN = "demo"
+"""The stage that does what the app would do, and is no part of the way."""
+
 TABLES = "tables"
 TRAINER = "app.training"
 TRAINER_READS = "pg_temp.training_matrix"
@@ -44,6 +47,7 @@ class Flow:
 
 def read_flow(objects: Sequence[LineageObject]) -> Flow:
     """Follow the rows; routines that serve only others are part of those that call them."""
+    objects = [item for item in objects if item.stage != STAND_IN]
     drawn = [item for item in objects if item.stage not in LEFT_OUT]
     stages = (TABLES, *dict.fromkeys(item.stage for item in drawn))
     routines = {item.name: item for item in objects if item.is_routine}

@@ -6,6 +6,8 @@ CREATE OR REPLACE FUNCTION recommender._event_reason(
 RETURNS text
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 DECLARE
     v_list_language text;

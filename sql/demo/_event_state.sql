@@ -13,11 +13,14 @@ CREATE OR REPLACE FUNCTION recommender._event_state(
 )
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 DECLARE
     v_as_of timestamptz := recommender.as_of();
     v_moment timestamptz := CASE WHEN v_as_of = now() THEN clock_timestamp() ELSE v_as_of END;
     v_event public.events;
+    v_hidden_tag_ids integer[] := recommender._hidden_tag_ids(p_user_id);
     v_is_hidden boolean;
 BEGIN
     SELECT
@@ -50,9 +53,7 @@ BEGIN
         WHERE b.user_id = p_user_id AND b.organizer_id = v_event.owner_id
     ) OR EXISTS (
         SELECT FROM recommender.source_tag_links AS l
-        WHERE
-            l.event_id = p_event_id
-            AND l.tag_id = ANY (recommender._hidden_tag_ids(p_user_id))
+        WHERE l.event_id = p_event_id AND l.tag_id = ANY (v_hidden_tag_ids)
     );
     state := CASE
         WHEN v_event.status::text = 'cancelled' OR v_event.deleted_at <= v_moment THEN 'cancelled'

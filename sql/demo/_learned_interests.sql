@@ -4,6 +4,8 @@ CREATE OR REPLACE FUNCTION recommender._learned_interests(p_user_id integer)
 RETURNS TABLE (kind text, name text, weight double precision, last_seen_at timestamptz)
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 BEGIN
     RETURN QUERY

@@ -46,7 +46,8 @@ BEGIN
                 'registered', v_event.is_registered,
                 'favorite', v_event.is_favorite,
                 'can_register',
-                v_account.role = 'student' AND v_event.state IN ('open', 'hidden'),
+                coalesce(v_account.role = 'student', false)
+                AND v_event.state IN ('open', 'hidden'),
                 'state', v_event.state
             )
         )::json;

@@ -5,6 +5,8 @@ RETURNS TABLE (status integer, headers json, body json)
 LANGUAGE plpgsql
 STABLE
 ROWS 1
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 DECLARE
     v_account recommender.source_users;
@@ -41,7 +43,7 @@ BEGIN
             )
     ),
 
-    categories AS (
+    category_facets AS (
         SELECT
             btrim(mode() WITHIN GROUP (ORDER BY e.category_name)) AS name,
             count(*) AS count
@@ -50,7 +52,7 @@ BEGIN
         GROUP BY e.category
     ),
 
-    cities AS (
+    city_facets AS (
         SELECT
             btrim(mode() WITHIN GROUP (ORDER BY e.city_name)) AS name,
             count(*) AS count
@@ -59,7 +61,7 @@ BEGIN
         GROUP BY e.city
     ),
 
-    tags AS (
+    tag_facets AS (
         SELECT
             min(t.tag_id) AS id,
             (array_agg(t.name ORDER BY t.tag_id))[1] AS name,
@@ -75,15 +77,15 @@ BEGIN
     SELECT json_build_object(
         'categories', (
             SELECT coalesce(json_agg(c ORDER BY c.count DESC, c.name COLLATE "C"), '[]')
-            FROM categories AS c
+            FROM category_facets AS c
         ),
         'cities', (
             SELECT coalesce(json_agg(c ORDER BY c.count DESC, c.name COLLATE "C"), '[]')
-            FROM cities AS c
+            FROM city_facets AS c
         ),
         'tags', (
             SELECT coalesce(json_agg(t ORDER BY t.count DESC, t.name COLLATE "C", t.id), '[]')
-            FROM tags AS t
+            FROM tag_facets AS t
         )
     ) INTO v_facets;
     RETURN QUERY SELECT 200, NULL::json, v_facets;

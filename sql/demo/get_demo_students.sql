@@ -5,6 +5,8 @@ RETURNS TABLE (status integer, headers json, body json)
 LANGUAGE plpgsql
 STABLE
 ROWS 1
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 DECLARE
     v_search text := recommender.normalize_text(p_search);
@@ -17,8 +19,12 @@ BEGIN
             u.city,
             coalesce(l.item_count > 0, false) AS has_list,
             EXISTS (
-                SELECT FROM recommender.source_interest_tags AS i WHERE i.user_id = u.id
-            ) AS has_interests
+                SELECT FROM public.user_recommendations AS r
+                WHERE
+                    r.user_id = u.id
+                    AND r.rank <= 3
+                    AND r.reason NOT IN (SELECT t.generic FROM recommender.reason_templates AS t)
+            ) AS has_reasons
         FROM public.users AS u
         LEFT JOIN recommender.fresh_lists AS l ON l.user_id = u.id
         WHERE
@@ -57,7 +63,7 @@ BEGIN
                     ),
                     'has_list', s.has_list
                 )
-                ORDER BY s.has_list DESC, s.has_interests DESC, s.id
+                ORDER BY s.has_list DESC, s.has_reasons DESC, s.id
             ),
             '[]'
         ))
@@ -66,4 +72,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.get_demo_students(text) IS
-'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, then those with interests. One row.';
+'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, and of these those to whom it gives reasons of their own. One row.';

@@ -5,6 +5,8 @@ RETURNS TABLE (status integer, headers json, body json)
 LANGUAGE plpgsql
 STABLE
 ROWS 1
+SET plan_cache_mode = 'force_generic_plan'
+SET jit = 'off'
 AS $$
 DECLARE
     v_search text := recommender.normalize_text(p_search);
