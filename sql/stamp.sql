@@ -1229,4 +1229,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-1a389ee5fc885b895052e19a1caf646f1e2e11dbdfdaea7828f5752831f8350e';
+3107fa6ea289831b1d1ad4fcee932baf61647ba66fc95370bfc90dfa29669d77';

@@ -12,19 +12,12 @@ DECLARE
     v_search text := recommender.normalize_text(p_search);
 BEGIN
     RETURN QUERY
-    WITH shown_students AS (
+    WITH found_students AS (
         SELECT
             u.id,
             u.full_name,
             u.city,
-            coalesce(l.item_count > 0, false) AS has_list,
-            EXISTS (
-                SELECT FROM public.user_recommendations AS r
-                WHERE
-                    r.user_id = u.id
-                    AND r.rank <= 3
-                    AND r.reason NOT IN (SELECT t.generic FROM recommender.reason_templates AS t)
-            ) AS has_reasons
+            coalesce(l.item_count > 0, false) AS has_list
         FROM public.users AS u
         LEFT JOIN recommender.fresh_lists AS l ON l.user_id = u.id
         WHERE
@@ -36,7 +29,27 @@ BEGIN
                 OR strpos(recommender.normalize_text(u.full_name), v_search) > 0
                 OR strpos(recommender.normalize_text(u.city), v_search) > 0
             )
-        ORDER BY 4 DESC, 5 DESC, 1
+        ORDER BY 4 DESC, u.id
+        -- Enough to choose from: what their lists say is looked up one by one.
+        LIMIT 240
+    ),
+
+    shown_students AS (
+        SELECT
+            f.id,
+            f.full_name,
+            f.city,
+            f.has_list,
+            EXISTS (
+                SELECT FROM public.user_recommendations AS r
+                WHERE
+                    r.user_id = f.id
+                    AND r.rank <= 3
+                    AND r.reason NOT IN (SELECT t.generic FROM recommender.reason_templates AS t)
+                OFFSET 0  -- noqa: AM09
+            ) AS has_reasons
+        FROM found_students AS f
+        ORDER BY f.has_list DESC, 5 DESC, f.id
         LIMIT 24
     )
 
@@ -72,4 +85,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.get_demo_students(text) IS
-'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, and of these those to whom it gives reasons of their own. One row.';
+'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, and of the first 240 of these those to whom it gives reasons of their own. One row.';
