@@ -1182,4 +1182,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-16398bfb799da3ceef46c16978000020c11c37fb92cfb91b32afe16254b1adde';
+8fbcfcab2a598a2fcf795b900cc0389fc09b11f82ea87cd4bee3fb8e1e50beff';
