@@ -10,6 +10,12 @@ FROM (
     VALUES
     (
         'function',
+        '_activations_between',
+        ARRAY['timestamptz', 'timestamptz'],
+        'sql/desk/_activations_between.sql'
+    ),
+    (
+        'function',
         '_add_retention_counts',
         ARRAY['jsonb', 'jsonb'],
         'sql/feedback/_add_retention_counts.sql'
@@ -163,6 +169,8 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
     ),
+    ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
+    ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
     (
         'function',
         '_drop_old_partition',
@@ -176,6 +184,12 @@ FROM (
         '_ensure_run_snapshot',
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
+    ),
+    (
+        'function',
+        '_evaluations_between',
+        ARRAY['timestamptz', 'timestamptz'],
+        'sql/desk/_evaluations_between.sql'
     ),
     ('function', '_event_checks', ARRAY['integer', 'integer'], 'sql/admin/_event_checks.sql'),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
@@ -191,6 +205,7 @@ FROM (
         ARRAY['text', 'text', 'jsonb'],
         'sql/job/_expected_argument.sql'
     ),
+    ('function', '_feature_label', ARRAY['text'], 'sql/desk/_feature_label.sql'),
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
     (
         'function',
@@ -257,6 +272,12 @@ FROM (
         '_guardrail_students',
         ARRAY['timestamptz', 'timestamptz', 'integer'],
         'sql/guardrail/_guardrail_students.sql'
+    ),
+    (
+        'function',
+        '_guardrail_traffic',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/guardrail/_guardrail_traffic.sql'
     ),
     (
         'function',
@@ -383,6 +404,13 @@ FROM (
         'sql/serving/_matching_events.sql'
     ),
     ('function', '_measure_guardrail', ARRAY['jsonb'], 'sql/guardrail/_measure_guardrail.sql'),
+    ('function', '_model_fault', ARRAY['public.recommender_models'], 'sql/desk/_model_fault.sql'),
+    (
+        'function',
+        '_model_features',
+        ARRAY['public.recommender_models', 'jsonb'],
+        'sql/desk/_model_features.sql'
+    ),
     ('function', '_model_trouble', ARRAY[]::text[], 'sql/admin/_model_trouble.sql'),
     ('function', '_moment_text', ARRAY['timestamptz'], 'sql/admin/_moment_text.sql'),
     (
@@ -421,6 +449,12 @@ FROM (
         ARRAY['integer', 'integer', 'text[]'],
         'sql/feature/_pair_values.sql'
     ),
+    (
+        'function',
+        '_parameter_problem',
+        ARRAY['text', 'text', 'text'],
+        'sql/serving/_parameter_problem.sql'
+    ),
     ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
@@ -452,6 +486,7 @@ FROM (
     ('function', '_rank_detail', ARRAY['integer', 'integer'], 'sql/admin/_rank_detail.sql'),
     ('function', '_rank_profiles', ARRAY['integer'], 'sql/scoring/_rank_profiles.sql'),
     ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
+    ('function', '_read_days', ARRAY['text', 'integer', 'integer'], 'sql/serving/_read_days.sql'),
     ('function', '_reason_kind', ARRAY['text', 'text', 'integer'], 'sql/scoring/_reason_kind.sql'),
     (
         'function',
@@ -630,10 +665,23 @@ FROM (
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
+        '_variant_days',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/desk/_variant_days.sql'
+    ),
+    (
+        'function',
+        '_variant_rates',
+        ARRAY['bigint', 'bigint', 'bigint'],
+        'sql/desk/_variant_rates.sql'
+    ),
+    (
+        'function',
         '_weights_are_usable',
         ARRAY['text[]', 'double precision[]'],
         'sql/scoring/_weights_are_usable.sql'
     ),
+    ('function', '_wilson_interval', ARRAY['bigint', 'bigint'], 'sql/desk/_wilson_interval.sql'),
     (
         'function',
         '_window_horizon',
@@ -827,6 +875,9 @@ FROM (
         ARRAY['integer', 'timestamptz'],
         'sql/desk/get_desk_account.sql'
     ),
+    ('function', 'get_desk_models', ARRAY['integer'], 'sql/desk/get_desk_models.sql'),
+    ('function', 'get_desk_overview', ARRAY['integer'], 'sql/desk/get_desk_overview.sql'),
+    ('function', 'get_desk_variants', ARRAY['integer', 'text'], 'sql/desk/get_desk_variants.sql'),
     (
         'function',
         'get_events',
@@ -1182,4 +1233,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8fbcfcab2a598a2fcf795b900cc0389fc09b11f82ea87cd4bee3fb8e1e50beff';
+66f17305b9c32197e3f5e5a4ef37a919b4b1f80b2be86fbb82b9f79c5cb7c2a4';
