@@ -354,6 +354,7 @@
 \ir serving/_parameter_problem.sql
 \ir serving/get_admin_metrics.sql
 \ir serving/get_admin_status.sql
+<<<<<<< HEAD
 \ir desk/_wilson_interval.sql
 \ir desk/_variant_rates.sql
 \ir desk/_variant_days.sql
@@ -367,4 +368,23 @@
 \ir desk/_feature_label.sql
 \ir desk/_model_features.sql
 \ir desk/get_desk_models.sql
+=======
+\ir demo/get_demo_student.sql
+\ir demo/get_demo_admin.sql
+\ir demo/get_demo_students.sql
+\ir demo/get_demo_facets.sql
+\ir demo/_event_state.sql
+\ir demo/_event_reason.sql
+\ir demo/_deleted_event_item.sql
+\ir demo/get_demo_event.sql
+\ir demo/set_demo_registration.sql
+\ir demo/set_demo_favorite.sql
+\ir demo/feature_label.sql
+\ir demo/get_demo_explanation.sql
+\ir demo/_learned_interests.sql
+\ir demo/get_demo_interests.sql
+\ir demo/set_demo_interest.sql
+\ir demo/get_demo_tags.sql
+\ir demo/get_demo_list.sql
+>>>>>>> siteapi
 \ir stamp.sql

@@ -169,8 +169,12 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
     ),
+<<<<<<< HEAD
     ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
     ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
+=======
+    ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
+>>>>>>> siteapi
     (
         'function',
         '_drop_old_partition',
@@ -199,6 +203,13 @@ FROM (
         ARRAY['public.recommender_models'],
         'sql/scoring/_event_number_logits.sql'
     ),
+    (
+        'function',
+        '_event_reason',
+        ARRAY['integer', 'integer', 'text', 'text'],
+        'sql/demo/_event_reason.sql'
+    ),
+    ('function', '_event_state', ARRAY['integer', 'integer'], 'sql/demo/_event_state.sql'),
     (
         'function',
         '_expected_argument',
@@ -348,6 +359,7 @@ FROM (
         ARRAY['integer', 'text[]', 'integer[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_learn_interests.sql'
     ),
+    ('function', '_learned_interests', ARRAY['integer'], 'sql/demo/_learned_interests.sql'),
     (
         'function',
         '_learning_delta',
@@ -853,6 +865,7 @@ FROM (
         'sql/job/fail_job.sql'
     ),
     ('function', 'feature_kind', ARRAY['text'], 'sql/feature/feature_kind.sql'),
+    ('function', 'feature_label', ARRAY['text', 'text'], 'sql/demo/feature_label.sql'),
     ('function', 'feature_names', ARRAY['text'], 'sql/feature/feature_names.sql'),
     ('function', 'feature_set', ARRAY['text[]'], 'sql/feature/feature_set.sql'),
     (
@@ -869,6 +882,25 @@ FROM (
         'sql/serving/get_admin_metrics.sql'
     ),
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
+    ('function', 'get_demo_admin', ARRAY[]::text[], 'sql/demo/get_demo_admin.sql'),
+    (
+        'function',
+        'get_demo_event',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_event.sql'
+    ),
+    (
+        'function',
+        'get_demo_explanation',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_explanation.sql'
+    ),
+    ('function', 'get_demo_facets', ARRAY['integer'], 'sql/demo/get_demo_facets.sql'),
+    ('function', 'get_demo_interests', ARRAY['integer'], 'sql/demo/get_demo_interests.sql'),
+    ('function', 'get_demo_list', ARRAY['integer'], 'sql/demo/get_demo_list.sql'),
+    ('function', 'get_demo_student', ARRAY['integer'], 'sql/demo/get_demo_student.sql'),
+    ('function', 'get_demo_students', ARRAY['text'], 'sql/demo/get_demo_students.sql'),
+    ('function', 'get_demo_tags', ARRAY['text'], 'sql/demo/get_demo_tags.sql'),
     (
         'function',
         'get_desk_account',
@@ -1006,6 +1038,24 @@ FROM (
         'score_user',
         ARRAY['integer', 'integer', 'boolean'],
         'sql/scoring/score_user.sql'
+    ),
+    (
+        'function',
+        'set_demo_favorite',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_favorite.sql'
+    ),
+    (
+        'function',
+        'set_demo_interest',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_interest.sql'
+    ),
+    (
+        'function',
+        'set_demo_registration',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_registration.sql'
     ),
     (
         'function',
@@ -1233,4 +1283,8 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
+<<<<<<< HEAD
 66f17305b9c32197e3f5e5a4ef37a919b4b1f80b2be86fbb82b9f79c5cb7c2a4';
+=======
+b17f9daebe2231a0de6aa0f59206ea2d0281680fb988993fe3ac331449314168';
+>>>>>>> siteapi

@@ -235,8 +235,8 @@ class DemoSessions:
         )
         routes = [Route("/api/demo/session", by_method, methods=["GET", "POST", "DELETE"])]
         if self._desk:
-            by_method = ByMethod({"POST": self._begin_desk})
-            routes.append(Route("/api/demo/desk-session", by_method, methods=["POST"]))
+            endpoint = _DemoDesk(self._database, self._desk)
+            routes.append(Route("/api/demo/desk-session", endpoint, methods=["POST"]))
         return routes
 
     async def _begin(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -263,7 +263,21 @@ class DemoSessions:
         refuse_other_origins(scope)
         await _send_gone(self._sessions.no_cookie(STUDENT, scope), send)
 
-    async def _begin_desk(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _student(self, user_id: int | None) -> Record:
+        return await self._database.fetchrow(
+            "SELECT status, headers, body FROM recommender.get_demo_student($1)", user_id
+        )
+
+
+class _DemoDesk:
+    """POST /api/demo/desk-session: in the demo, anybody may be its admin."""
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._database = database
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Begin a session for the demo's admin."""
         refuse_other_origins(scope)
         row = await self._database.fetchrow(
             "SELECT status, headers, body FROM recommender.get_demo_admin()"
@@ -273,11 +287,6 @@ class DemoSessions:
             return
         user_id = json.loads(row["body"])["user_id"]
         await self._desk.admit(scope, send, user_id, time.time() + LIFE_SECONDS)
-
-    async def _student(self, user_id: int | None) -> Record:
-        return await self._database.fetchrow(
-            "SELECT status, headers, body FROM recommender.get_demo_student($1)", user_id
-        )
 
 
 async def _read_field(receive: Receive, name: str, kind: type[Value]) -> Value:
