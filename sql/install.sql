@@ -354,7 +354,6 @@
 \ir serving/_parameter_problem.sql
 \ir serving/get_admin_metrics.sql
 \ir serving/get_admin_status.sql
-<<<<<<< HEAD
 \ir desk/_wilson_interval.sql
 \ir desk/_variant_rates.sql
 \ir desk/_variant_days.sql
@@ -368,7 +367,6 @@
 \ir desk/_feature_label.sql
 \ir desk/_model_features.sql
 \ir desk/get_desk_models.sql
-=======
 \ir demo/get_demo_student.sql
 \ir demo/get_demo_admin.sql
 \ir demo/get_demo_students.sql
@@ -386,5 +384,4 @@
 \ir demo/set_demo_interest.sql
 \ir demo/get_demo_tags.sql
 \ir demo/get_demo_list.sql
->>>>>>> siteapi
 \ir stamp.sql

@@ -169,12 +169,9 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
     ),
-<<<<<<< HEAD
+    ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
     ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
     ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
-=======
-    ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
->>>>>>> siteapi
     (
         'function',
         '_drop_old_partition',
@@ -1283,8 +1280,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-<<<<<<< HEAD
-66f17305b9c32197e3f5e5a4ef37a919b4b1f80b2be86fbb82b9f79c5cb7c2a4';
-=======
-b17f9daebe2231a0de6aa0f59206ea2d0281680fb988993fe3ac331449314168';
->>>>>>> siteapi
+9edbdb04a30b4221d0e5044170604bdd20f59534c1213852f8618b52a071e8d5';
