@@ -1280,4 +1280,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-9edbdb04a30b4221d0e5044170604bdd20f59534c1213852f8618b52a071e8d5';
+ff5d1dce2de43f226b73cfe56cef93979542eabaf2cba2200f06e991ea508b45';

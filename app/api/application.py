@@ -18,6 +18,7 @@ from starlette.routing import Route
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
+from app.api.desk_routes import desk_routes
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
@@ -99,6 +100,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application = Starlette(
         routes=[
             *api_routes(database, authenticator, metrics),
+            *desk_routes(database, authenticator),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
             *_face_routes(settings, database, authenticator, sessions),

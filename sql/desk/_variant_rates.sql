@@ -17,14 +17,20 @@ PARALLEL SAFE
 ROWS 1
 BEGIN ATOMIC
     SELECT
-        p_clicks::double precision / nullif(p_impressions, 0) AS ctr,
+        n.clicks::double precision / nullif(n.impressions, 0) AS ctr,
         c.low AS ctr_low,
         c.high AS ctr_high,
-        p_conversions::double precision / nullif(p_clicks, 0) AS conversion,
+        n.conversions::double precision / nullif(n.clicks, 0) AS conversion,
         r.low AS conversion_low,
         r.high AS conversion_high
-    FROM recommender._wilson_interval(p_clicks, p_impressions) AS c
-    CROSS JOIN recommender._wilson_interval(p_conversions, p_clicks) AS r;
+    FROM (
+        SELECT
+            p_impressions AS impressions,
+            p_clicks AS clicks,
+            p_conversions AS conversions
+    ) AS n
+    CROSS JOIN LATERAL recommender._wilson_interval(n.clicks, n.impressions) AS c
+    CROSS JOIN LATERAL recommender._wilson_interval(n.conversions, n.clicks) AS r;
 END;
 
 COMMENT ON FUNCTION recommender._variant_rates(bigint, bigint, bigint) IS

@@ -30,7 +30,10 @@ BEGIN
                     'hitrate_at_10', m.hitrate_at_10,
                     'chance_at_10', m.chance_at_10,
                     'example_count', m.example_count,
-                    'against_popularity', s.meta -> 'against_popularity',
+                    'against_popularity',
+                    CASE WHEN jsonb_typeof(s.meta -> 'against_popularity') = 'object'
+                        THEN s.meta -> 'against_popularity'
+                    END,
                     'recipe', CASE WHEN jsonb_typeof(s.meta) = 'object' THEN s.meta - ARRAY[
                         'loss', 'held_out_loss', 'hitrate_at_10', 'chance_at_10',
                         'standard_errors', 'against_popularity'
