@@ -122,8 +122,9 @@ export class Chart {
         this.width = width;
         const colors = palette();
         const { traces, layout } = this.spec.draw(this.data, colors, width < NARROW);
-        await Plotly.react(this.plot, traces, dressed(layout, colors, width, this.spec.height),
-            CONFIG);
+        const whole = dressed(layout, colors, width, this.spec.height);
+        this.plot.style.minHeight = `${whole.height}px`;
+        await Plotly.react(this.plot, traces, whole, CONFIG);
     }
 
     resize() {

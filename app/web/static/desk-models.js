@@ -315,21 +315,17 @@ function weightsSummary(models) {
 
 function drawFigures([one, other]) {
     const figures = [
-        ["Loss", "loss", (value) => decimal(value, 4), -1],
-        ["Held-out loss", "held_out_loss", (value) => decimal(value, 4), -1],
-        ["Hitrate@10", "hitrate_at_10", (value) => decimal(value), 1],
-        ["The same by chance", "chance_at_10", (value) => decimal(value), 0],
-        ["Examples", "example_count", count, 0],
+        ["Loss (less is better)", "loss", 4],
+        ["Held-out loss (less is better)", "held_out_loss", 4],
+        ["Hitrate@10 (more is better)", "hitrate_at_10", 3],
+        ["The same by chance", "chance_at_10", 3],
+        ["Examples", "example_count", 0],
     ];
-    const rows = figures.map(([name, key, show, better]) => {
-        const gap = one[key] - other[key];
-        return {
-            name, one: show(one[key]), other: show(other[key]),
-            gap: Number.isFinite(gap) && one !== other && better !== 0
-                ? [signed(gap, key === "hitrate_at_10" ? 3 : 4), " ", betterChip(gap * better)]
-                : NONE,
-        };
-    });
+    const known = (model, key) => typeof model[key] === "number";
+    const rows = figures.map(([name, key, digits]) => ({
+        name, one: decimal(one[key], digits), other: decimal(other[key], digits),
+        gap: known(one, key) && known(other, key) ? signed(one[key] - other[key], digits) : NONE,
+    }));
     rows.push({
         name: "Hitrate@10 above that of the most popular events",
         one: againstPopularity(one), other: againstPopularity(other), gap: NONE,
@@ -350,14 +346,9 @@ function drawFigures([one, other]) {
     );
 }
 
-function betterChip(gain) {
-    if (Math.abs(gain) < 1e-9) return null;
-    return gain > 0 ? chip("better", "good") : chip("worse", "warn");
-}
-
 function verdicts(...models) {
     const told = [...new Set(models)].filter((one) => one.recipe?.verdict);
-    return told.length > 0 && el("dl", { class: "facts" }, told.map((one) => [
+    return told.length > 0 && el("dl", { class: "facts after versions" }, told.map((one) => [
         el("dt", {}, version(one.model_version)), el("dd", {}, sentence(one.recipe.verdict), "."),
     ]));
 }

@@ -22,7 +22,9 @@ setInterval(() => {
 
 /**
  * A table. Columns are `{name, value(row), number, header}`: what a cell shows, whether it is a
- * number, and whether it names its row. `row(item)` may give attributes of a row.
+ * number, and whether it names its row. `row(item)` may give attributes of a row. On a narrow
+ * screen each row becomes a block with a line a cell, which takes the roles away that elements of
+ * a table have by themselves.
  */
 export function table(caption, columns, items, { row = () => ({}), hideCaption = false } = {}) {
     return el(
@@ -31,25 +33,40 @@ export function table(caption, columns, items, { row = () => ({}), hideCaption =
         { class: "wide", tabindex: 0, role: "region", "aria-label": caption },
         el(
             "table",
-            {},
+            { role: "table" },
             el("caption", { class: hideCaption && "for-readers" }, caption),
-            el("thead", {}, el("tr", {}, columns.map((column) => el(
-                "th", { scope: "col", class: column.number && "number" }, column.name,
-            )))),
-            el("tbody", {}, items.map((item) => el(
-                "tr",
-                row(item),
-                columns.map((column) => el(
-                    column.header ? "th" : "td",
-                    {
-                        scope: column.header && "row",
-                        class: [column.number && "number", column.class].filter(Boolean).join(" ")
-                            || null,
-                    },
-                    column.value(item),
-                )),
+            el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, columns.map(head))),
+            el("tbody", { role: "rowgroup" }, items.map((item) => el(
+                "tr", { role: "row", ...row(item) }, columns.map((column) => cell(column, item)),
             ))),
         ),
+    );
+}
+
+function head(column) {
+    return el(
+        "th",
+        { scope: "col", role: "columnheader", class: column.number && "number" },
+        column.name,
+    );
+}
+
+function cell(column, item) {
+    const content = [column.value(item)].flat(Infinity).filter(
+        (one) => one !== null && one !== undefined && one !== false && one !== "",
+    );
+    const classes = [column.number && "number", column.class, content.length === 0 && "blank"];
+    return el(
+        column.header ? "th" : "td",
+        {
+            scope: column.header && "row",
+            role: column.header ? "rowheader" : "cell",
+            class: classes.filter(Boolean).join(" ") || null,
+            "data-label": column.header ? null : column.label ?? column.name?.textContent
+                ?? column.name,
+        },
+        // One node, so that label and content are side by side on a narrow screen.
+        el("div", {}, content),
     );
 }
 

@@ -102,8 +102,12 @@ function rateChart(name) {
         summary: (data) => {
             const days = data.days.filter((one) => one.variant === "time").length;
             const { told } = verdict(data, name);
-            return `${days} days up to ${day(data.to)} (UTC; the last one so far). ${told} The band `
-                + "is the 95 % interval of each day.";
+            return [
+                `${days} days up to ${day(data.to)} (UTC; the last one so far). The band is the`
+                    + " 95 % interval of each day. ",
+                // The page has said so just before; who lands here by a key has not heard it.
+                el("span", { class: "for-readers" }, told),
+            ];
         },
         draw: (data, colors, isNarrow) => {
             const traces = [];
@@ -199,7 +203,7 @@ function line(days, name, { name: sorted, color, symbol, dash }, colors) {
     return {
         type: "scatter",
         mode: "lines+markers",
-        name: `sorted ${sorted}`,
+        name: sorted,
         x: days.map((one) => noon(one.date)),
         y: days.map((one) => one[name]),
         line: { color: colors[color], width: 2, dash },

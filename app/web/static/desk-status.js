@@ -9,7 +9,7 @@ import { chip, part, table, tile, tiles, time } from "./desk-parts.js";
 
 const AREAS = {
     data: "Data", model: "Model", lists: "Lists", features: "Features", queue: "Queue",
-    schedule: "Schedule", guardrails: "Guardrails", settings: "Settings that are off",
+    schedule: "Schedule", guardrails: "Guardrails", settings: "Settings",
 };
 /** Where there is more to see of an area. */
 const MORE = {
@@ -64,8 +64,11 @@ function drawFirst(items) {
 }
 
 function drawAreas(items) {
-    const areas = Map.groupBy(items.filter((one) => one.area in AREAS), (one) => one.area);
-    return el("div", { class: "columns" }, [...areas].map(([area, lines]) => el(
+    // Switches that are off are a table of their own.
+    const shown = items.filter((one) => one.area in AREAS
+        && (one.area !== "settings" || one.warning));
+    const areas = Map.groupBy(shown, (one) => one.area);
+    return el("div", { class: "areas" }, [...areas].map(([area, lines]) => el(
         "section",
         { class: "card area", "aria-label": AREAS[area] },
         el(
@@ -170,7 +173,7 @@ function agesChart() {
         },
         table: ({ lists }) => table("Lists by age", [
             { name: "Age", header: true, value: ([span]) => span },
-            { name: "Lists", number: true, value: ([, lists_]) => count(lists_) },
+            { name: "Lists", number: true, value: ([, number]) => count(number) },
         ], spans(lists.ages).map((span, place) => [span, lists.ages[place].lists])),
     });
 }
