@@ -78,9 +78,7 @@ function cooldown({ cooldown_hours: hours }) {
 function relation(evaluation, name) {
     const byTime = evaluation[`time_${name}`];
     const byModel = evaluation[`recommended_${name}`];
-    const of = name === "ctr" ? "impressions" : "clicks";
-    if (!byTime || !evaluation[`recommended_${of}`]) return null;
-    return byModel / byTime;
+    return byTime && byModel !== null ? byModel / byTime : null;
 }
 
 const judged = (items) => items.filter((one) => relation(one, "ctr") !== null);

@@ -42,7 +42,8 @@ function drawTiles({ jobs, queue_enabled: isOn }) {
     return [
         !isOn && el(
             "p", { class: "note warn" },
-            "The queue is switched off: nobody runs jobs, and none can be queued. Set ",
+            isOn === null ? "The setting of the queue is not valid" : "The queue is switched off",
+            ": nobody runs jobs, and none can be queued. Set ",
             el("code", {}, "TASK_QUEUE_ENABLED=true"), " where the server and the worker start.",
         ),
         tiles(
@@ -84,11 +85,11 @@ function when(job) {
     if (job.status === "running") {
         return [
             `by ${job.worker}`,
-            el("div", { class: "quiet small" }, `heard of ${duration(job.silent_for)} ago`),
+            el("div", { class: "quiet small" }, `heard of ${duration(job.silent_for_seconds)} ago`),
         ];
     }
-    return job.due_in > 0 ? `due in ${duration(job.due_in)}`
-        : `waits for ${duration(job.waiting_for)}`;
+    return job.due_in_seconds > 0 ? `due in ${duration(job.due_in_seconds)}`
+        : `since ${duration(job.waiting_for_seconds)}`;
 }
 
 function outcome(job) {
@@ -117,7 +118,7 @@ function resultText(result) {
 }
 
 function todo(job) {
-    if (job.status === "failed") {
+    if (job.can_retry) {
         const button = el(
             "button",
             {
@@ -137,8 +138,9 @@ function todo(job) {
 async function retry(job, button) {
     button.disabled = true;
     try {
-        await guarded(post(`${API}/jobs/${job.id}/retry`));
-        tellDone(`Job ${job.id} waits again, with all its attempts.`);
+        const { merged_into: other } = await guarded(post(`${API}/jobs/${job.id}/retry`));
+        tellDone(other ? `Job ${other} waits already and does the same.`
+            : `Job ${job.id} waits again, with all its attempts.`);
     } catch (error) {
         tellDone(error.message, "bad");
         button.disabled = false;

@@ -53,7 +53,7 @@ function againstPopularity(model) {
     if (!gap || typeof gap.difference !== "number") return NONE;
     return el(
         "span",
-        { title: `Hitrate@10 minus that of the most popular events, ${count(gap.students)} students` },
+        { title: `NDCG@10 minus that of the most popular events, ${count(gap.students)} students` },
         `${signed(gap.difference)} [${signed(gap.low)}, ${signed(gap.high)}]`,
     );
 }
@@ -327,7 +327,7 @@ function drawFigures([one, other]) {
         gap: known(one, key) && known(other, key) ? signed(one[key] - other[key], digits) : NONE,
     }));
     rows.push({
-        name: "Hitrate@10 above that of the most popular events",
+        name: "NDCG@10 above that of the most popular events",
         one: againstPopularity(one), other: againstPopularity(other), gap: NONE,
     });
     return el(

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { get } from "./api.js";
-import { count, counted, decimal, NONE, sentence, words } from "./desk-format.js";
+import { counted, decimal, NONE, sentence, words } from "./desk-format.js";
 import { API, filler, openDesk } from "./desk-frame.js";
 import { chip, empty, facts, fold, part, table, time } from "./desk-parts.js";
 import { whyPanel } from "./desk-why.js";
@@ -21,10 +21,7 @@ const SOURCES = {
     history: ["history", ""],
     attendance: ["attended", ""],
 };
-const SHOWN_BY = {
-    list: "of their list", ml: "of their list", tags: "by tags", popularity: "by popularity",
-    popular: "by popularity",
-};
+const SHOWN_BY = { list: null, tags: "by tags", popular: "by popularity" };
 
 function drawWho(student) {
     const { list } = student;
@@ -40,6 +37,7 @@ function drawWho(student) {
             `sorted ${student.variant === "recommended" ? "by the model" : "by time"}`,
             el("span", { class: "quiet" }, ` (bucket ${student.bucket} of the experiment)`),
         ]],
+        student.trouble && ["Model", el("span", { class: "soon" }, sentence(student.trouble))],
         ["List", list ? [
             `${counted(list.item_count, "event")}, written `, time(list.generated_at), " by ",
             el("span", { class: "version" }, list.model_version), " ",
@@ -75,7 +73,7 @@ function drawProfile(profile) {
                 { name: "Weight", number: true, value: (one) => decimal(one.weight, 2) },
                 {
                     name: "Learned", number: true,
-                    value: (one) => (one.score === null ? "" : el(
+                    value: (one) => (one.score === null ? null : el(
                         "span", { title: "The score that clicks gave, before it fades" },
                         decimal(one.score, 1),
                     )),
@@ -116,7 +114,7 @@ function rankRow(one, student) {
         el(
             "span", { class: "what" }, one.title,
             el("small", {}, [
-                one.reason, SHOWN_BY[one.source] ?? words(one.source ?? ""),
+                one.reason, SHOWN_BY[one.source],
                 one.rank && one.rank !== one.place && `rank ${one.rank}`,
             ].filter(Boolean).join(" · ")),
         ),
@@ -184,7 +182,7 @@ function build(place) {
         fillShown(student.items, { id: student.id });
         fillProfile(student.profile);
         fillInteractions(student.interactions);
-        return whatIf.show(student.weights);
+        return whatIf.show(student.weights, student.trouble);
     };
 }
 

@@ -2,7 +2,7 @@
 
 import { announce, el, fill } from "./dom.js";
 import { post } from "./api.js";
-import { count, counted, decimal, signed } from "./desk-format.js";
+import { count, counted, decimal, sentence, signed } from "./desk-format.js";
 import { guarded } from "./desk-frame.js";
 import { chip, empty, part } from "./desk-parts.js";
 
@@ -44,14 +44,17 @@ export class WhatIf {
     }
 
     /** Begin with these weights; the same ones as before change nothing. */
-    show(weights) {
-        const key = JSON.stringify(weights);
+    show(weights, trouble) {
+        const key = JSON.stringify([weights, trouble]);
         if (key === this.key) return null;
         this.key = key;
         this.active = weights ?? [];
+        this.reset.hidden = this.active.length === 0;
         if (this.active.length === 0) {
-            fill(this.body, empty("There is no model", "Train one first: see Models."));
-            this.reset.hidden = true;
+            fill(this.body, empty(
+                "There is no model whose weights could be moved",
+                trouble ? `${sentence(trouble)}. ` : "", el("a", { href: "/desk/models" }, "Models"),
+            ));
             return null;
         }
         const reach = Math.max(

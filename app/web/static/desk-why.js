@@ -31,8 +31,7 @@ export async function whyPanel(panel, path, eventId) {
     fill(
         panel,
         chart && chart.element,
-        chart ? null : el("p", { class: "note" }, "No model scores it: there is none, or the event"
-            + " may not be recommended."),
+        chart ? null : el("p", { class: "note" }, `No score: ${told.trouble ?? "no model"}.`),
         el("h3", {}, "Is it shown?"),
         el("ul", { class: "checks" }, told.checks.map((check) => {
             const [mark, kind, said] = MARKS.get(check.passed) ?? NO_MARK;
