@@ -113,6 +113,7 @@ function relationsChart() {
                     line: { color, width: 1.5, dash },
                     marker: {
                         symbol: rows.map((one) => (one.action === "rollback" ? "x" : symbol)),
+                        opacity: 1,
                         size: rows.map((one) => (one.action === "rollback" ? 12 : 8)),
                         color: rows.map((one) => (one.action === "rollback" ? colors.bad : color)),
                     },
@@ -274,7 +275,7 @@ function build(place) {
     return (data) => {
         fillSettings(data.settings, data.evidence_from);
         fillHistory(data.items, newId);
-        chart.element.parentNode.hidden = judged(data.items).length === 0;
+        chart.element.parentNode.hidden = judged(data.items).length < 2;
         return chart.update(data);
     };
 }

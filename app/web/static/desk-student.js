@@ -2,25 +2,26 @@
 
 import { el } from "./dom.js";
 import { get } from "./api.js";
-import { counted, decimal, NONE, sentence, words } from "./desk-format.js";
+import { counted, decimal, exact, NONE, sentence, words } from "./desk-format.js";
 import { API, filler, openDesk } from "./desk-frame.js";
-import { chip, empty, facts, fold, part, table, time } from "./desk-parts.js";
+import { chip, empty, facts, part, table, time } from "./desk-parts.js";
 import { whyPanel } from "./desk-why.js";
 import { WhatIf } from "./desk-what-if.js";
 
 const ID = location.pathname.split("/").at(-1);
 const PATH = `${API}/students/${encodeURIComponent(ID)}`;
 
-/** Where an attribute is from, in the words of the page: chosen, learned, or out of the past. */
+/** Where an attribute is from, and what that is called. */
 const SOURCES = {
-    interest: ["chosen", "accent"],
-    profile: ["profile", "accent"],
-    implicit: ["learned", "good"],
-    implicit_home: ["learned home", "good"],
-    search: ["searched", "good"],
-    history: ["history", ""],
-    attendance: ["attended", ""],
+    interest: "chosen", profile: "profile", implicit: "learned", implicit_home: "learned home",
+    search: "searched", history: "history", attendance: "attended",
 };
+/** What weighs by where it is from: an attribute is under the first of these that it has. */
+const GROUPS = [
+    ["Chosen", "accent", ["interest", "profile"], "what they said of themselves"],
+    ["Learned", "good", ["implicit", "implicit_home", "search"], "from clicks and searches"],
+    ["History", "", ["history", "attendance"], "from what they registered for and saved"],
+];
 const SHOWN_BY = { list: null, tags: "by tags", popular: "by popularity" };
 
 function drawWho(student) {
@@ -59,32 +60,45 @@ function drawProfile(profile) {
             "Until they choose interests, click or register, events are chosen by what is popular.",
         );
     }
-    return [...Map.groupBy(profile, (one) => one.label ?? one.feature)].map(([feature, rows]) => (
-        el("div", { class: "card profile" }, table(
-            sentence(words(feature)),
-            [
-                {
-                    name: "What", header: true,
-                    value: (one) => one.name ?? one.attribute,
-                },
-                { name: "From", value: (one) => el("span", { class: "sources" }, one.sources.map(
-                    (source) => chip(...SOURCES[source] ?? [words(source)]),
-                )) },
-                { name: "Weight", number: true, value: (one) => decimal(one.weight, 2) },
-                {
-                    name: "Learned", number: true,
-                    value: (one) => (one.score === null ? null : el(
-                        "span", { title: "The score that clicks gave, before it fades" },
-                        decimal(one.score, 1),
-                    )),
-                },
-                { name: "Last seen", value: (one) => (one.last_seen_at ? time(one.last_seen_at)
-                    : "") },
-            ],
-            rows,
-        ))
-    ));
+    const groups = Map.groupBy(profile, (one) => GROUPS.find(
+        ([, , sources]) => sources.some((source) => one.sources.includes(source)),
+    ) ?? GROUPS.at(-1));
+    return [el(
+        "p", { class: "quiet small" }, "Numbers are weights; without one it is 1, the whole.",
+    ), GROUPS.filter((group) => groups.has(group)).map((group) => {
+        const [title, kind, , meaning] = group;
+        return el(
+            "div",
+            { class: "card profile", "data-source": title },
+            el("h3", {}, title, " ", el("span", { class: "quiet small" }, meaning)),
+            [...Map.groupBy(groups.get(group), (one) => one.label)].map(([label, rows]) => [
+                el("h4", {}, sentence(label)),
+                el("ul", { class: "attributes" }, rows.map((one) => el(
+                    "li", {}, attribute(one, kind, group),
+                ))),
+            ]),
+        );
+    })];
 }
+
+/** An attribute with its weight; the title has the rest. */
+function attribute(one, kind, [, , sources]) {
+    const others = one.sources.filter((source) => !sources.includes(source));
+    const made = chip([
+        one.name ?? one.attribute,
+        // The title says it of all; in sight it is where it is not the whole.
+        one.weight < 0.995 && [" ", el("strong", {}, decimal(one.weight, 2))],
+        others.length > 0 && ` (also ${others.map(sourceName).join(", ")})`,
+    ].flat().filter(Boolean), kind);
+    made.title = [
+        `weight ${decimal(one.weight, 3)}`, one.sources.map(sourceName).join(", "),
+        one.score !== null && `learned score ${decimal(one.score, 2)} before it fades`,
+        one.last_seen_at && `last seen ${exact(one.last_seen_at)}`,
+    ].filter(Boolean).join("; ");
+    return made;
+}
+
+const sourceName = (source) => SOURCES[source] ?? words(source);
 
 function drawShown(items, student) {
     if (items.length === 0) {

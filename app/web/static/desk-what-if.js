@@ -39,7 +39,7 @@ export class WhatIf {
         this.body = section.body;
         this.grid = el(
             "div", { class: "student what-if" }, el("div", {}, this.sliders),
-            el("div", {}, el("div", {}, this.note, this.list)),
+            el("div", {}, this.list),
         );
     }
 
@@ -62,7 +62,7 @@ export class WhatIf {
         );
         this.controls = this.active.map((one) => new Slider(one, reach, () => this.changed()));
         fill(this.sliders, this.controls.map((one) => one.node));
-        fill(this.body, this.grid);
+        fill(this.body, this.note, this.grid);
         return this.ask();
     }
 

@@ -87,8 +87,8 @@ function contributions(of) {
             }],
             layout: {
                 bargap: 0.35,
-                margin: { l: 8, r: 44, t: 4, b: 8 },
-                xaxis: { zeroline: true, nticks: 6 },
+                margin: { l: 8, r: 12, t: 4, b: 8 },
+                xaxis: { zeroline: true, nticks: 6, range: reach(rows) },
                 yaxis: { autorange: "reversed", showgrid: false, type: "category" },
             },
         }),
@@ -101,6 +101,15 @@ function contributions(of) {
             label: "Together: the logit", value: null, weight: null, contribution: told.logit,
         }]),
     });
+}
+
+/** From the least to the most of what adds up, with room for the numbers beside the bars. */
+function reach(rows) {
+    let sum = 0;
+    const sums = [0, ...rows.map((one) => (sum += one.contribution))];
+    const [low, high] = [Math.min(...sums), Math.max(...sums)];
+    const room = 0.14 * (high - low || 1);
+    return [low - room, high + room];
 }
 
 function label(one, isNarrow) {
