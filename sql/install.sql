@@ -9,6 +9,7 @@
 \ir setting/settings.sql
 \ir source/_lower_beyond_ascii.sql
 \ir source/normalize_text.sql
+\ir source/source_contacts.sql
 \ir source/source_students.sql
 \ir source/source_users.sql
 \ir source/source_events.sql
@@ -198,6 +199,7 @@
 \ir serving/_choose_sort.sql
 \ir serving/_matching_events.sql
 \ir serving/get_events.sql
+\ir serving/_exclusions.sql
 \ir serving/get_personalization.sql
 \ir serving/set_tag_hidden.sql
 \ir serving/set_organizer_blocked.sql
@@ -326,6 +328,7 @@
 \ir admin/explain.sql
 \ir serving/_refuse_admin.sql
 \ir serving/_body_faults.sql
+\ir serving/_body_problem.sql
 \ir serving/_refuse_body.sql
 \ir serving/_job_answer.sql
 \ir desk/get_desk_account.sql
@@ -384,4 +387,19 @@
 \ir demo/set_demo_interest.sql
 \ir demo/get_demo_tags.sql
 \ir demo/get_demo_list.sql
+\ir desk/_desk_setting.sql
+\ir desk/_evaluation_answer.sql
+\ir desk/get_desk_guardrails.sql
+\ir desk/get_desk_jobs.sql
+\ir desk/request_job_retry.sql
+\ir desk/get_desk_students.sql
+\ir desk/_no_student.sql
+\ir desk/_attribute_name.sql
+\ir desk/_student_profile.sql
+\ir desk/_student_items.sql
+\ir desk/_student_interactions.sql
+\ir desk/get_desk_student.sql
+\ir desk/get_desk_explanation.sql
+\ir desk/_preview_faults.sql
+\ir desk/preview_desk_weights.sql
 \ir stamp.sql

@@ -41,6 +41,7 @@ FROM (
         ARRAY['recommender.reason_templates', 'text', 'text'],
         'sql/scoring/_attendance_sentence.sql'
     ),
+    ('function', '_attribute_name', ARRAY['text', 'text'], 'sql/desk/_attribute_name.sql'),
     (
         'function',
         '_backtest_candidates',
@@ -62,6 +63,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text[]', 'text'],
         'sql/serving/_body_faults.sql'
     ),
+    ('function', '_body_problem', ARRAY['text[]', 'text[]'], 'sql/serving/_body_problem.sql'),
     ('function', '_build_pair_features', ARRAY['text[]'], 'sql/training/_build_pair_features.sql'),
     (
         'function',
@@ -172,6 +174,7 @@ FROM (
     ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
     ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
     ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
+    ('function', '_desk_setting', ARRAY['text'], 'sql/desk/_desk_setting.sql'),
     (
         'function',
         '_drop_old_partition',
@@ -185,6 +188,12 @@ FROM (
         '_ensure_run_snapshot',
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
+    ),
+    (
+        'function',
+        '_evaluation_answer',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/desk/_evaluation_answer.sql'
     ),
     (
         'function',
@@ -207,6 +216,7 @@ FROM (
         'sql/demo/_event_reason.sql'
     ),
     ('function', '_event_state', ARRAY['integer', 'integer'], 'sql/demo/_event_state.sql'),
+    ('function', '_exclusions', ARRAY['integer'], 'sql/serving/_exclusions.sql'),
     (
         'function',
         '_expected_argument',
@@ -435,6 +445,7 @@ FROM (
         'sql/admin/_named_weights.sql'
     ),
     ('function', '_next_batch', ARRAY[]::text[], 'sql/scoring/_next_batch.sql'),
+    ('function', '_no_student', ARRAY['integer'], 'sql/desk/_no_student.sql'),
     ('function', '_note_changes', ARRAY[]::text[], 'sql/scoring/_note_changes.sql'),
     (
         'function',
@@ -485,6 +496,7 @@ FROM (
         'sql/scoring/_prepare_events.sql'
     ),
     ('function', '_prepare_postings', ARRAY[]::text[], 'sql/scoring/_prepare_postings.sql'),
+    ('function', '_preview_faults', ARRAY['jsonb', 'text[]'], 'sql/desk/_preview_faults.sql'),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
     (
         'function',
@@ -643,6 +655,9 @@ FROM (
         ARRAY['integer', 'text[]', 'integer[]', 'timestamptz[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_store_interactions.sql'
     ),
+    ('function', '_student_interactions', ARRAY['integer'], 'sql/desk/_student_interactions.sql'),
+    ('function', '_student_items', ARRAY['integer'], 'sql/desk/_student_items.sql'),
+    ('function', '_student_profile', ARRAY['integer'], 'sql/desk/_student_profile.sql'),
     (
         'function',
         '_sum_interests',
@@ -904,8 +919,18 @@ FROM (
         ARRAY['integer', 'timestamptz'],
         'sql/desk/get_desk_account.sql'
     ),
+    (
+        'function',
+        'get_desk_explanation',
+        ARRAY['integer', 'integer', 'integer'],
+        'sql/desk/get_desk_explanation.sql'
+    ),
+    ('function', 'get_desk_guardrails', ARRAY['integer'], 'sql/desk/get_desk_guardrails.sql'),
+    ('function', 'get_desk_jobs', ARRAY['integer'], 'sql/desk/get_desk_jobs.sql'),
     ('function', 'get_desk_models', ARRAY['integer'], 'sql/desk/get_desk_models.sql'),
     ('function', 'get_desk_overview', ARRAY['integer'], 'sql/desk/get_desk_overview.sql'),
+    ('function', 'get_desk_student', ARRAY['integer', 'integer'], 'sql/desk/get_desk_student.sql'),
+    ('function', 'get_desk_students', ARRAY['integer', 'text'], 'sql/desk/get_desk_students.sql'),
     ('function', 'get_desk_variants', ARRAY['integer', 'text'], 'sql/desk/get_desk_variants.sql'),
     (
         'function',
@@ -971,6 +996,12 @@ FROM (
     ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
     (
         'function',
+        'preview_desk_weights',
+        ARRAY['integer', 'integer', 'jsonb'],
+        'sql/desk/preview_desk_weights.sql'
+    ),
+    (
+        'function',
         'preview_weights',
         ARRAY['double precision[]', 'integer', 'integer'],
         'sql/admin/preview_weights.sql'
@@ -1020,6 +1051,7 @@ FROM (
         ARRAY['integer', 'jsonb'],
         'sql/serving/request_guardrails.sql'
     ),
+    ('function', 'request_job_retry', ARRAY['integer', 'bigint'], 'sql/desk/request_job_retry.sql'),
     ('function', 'request_training', ARRAY['integer', 'jsonb'], 'sql/serving/request_training.sql'),
     ('function', 'requeue_stale_jobs', ARRAY[]::text[], 'sql/job/requeue_stale_jobs.sql'),
     ('function', 'retry_job', ARRAY['bigint'], 'sql/job/retry_job.sql'),
@@ -1223,6 +1255,7 @@ FROM (
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
     ('view', 'source_blocked_organizers', NULL::text[], 'sql/source/source_blocked_organizers.sql'),
+    ('view', 'source_contacts', NULL::text[], 'sql/source/source_contacts.sql'),
     ('view', 'source_deleted_events', NULL::text[], 'sql/source/source_deleted_events.sql'),
     ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
     ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
@@ -1280,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ff5d1dce2de43f226b73cfe56cef93979542eabaf2cba2200f06e991ea508b45';
+20b15689171dcd07558af0cb176fd84a657b20dde64b28d4e00fda659adfd288';

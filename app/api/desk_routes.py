@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from starlette.routing import Route
 
-from app.api.routes import ADMIN, SqlEndpoint
+from app.api.parameters import MAX_JOB_ID, read_id
+from app.api.routes import ADMIN, BodyEndpoint, SqlEndpoint
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -31,11 +32,37 @@ def desk_routes(database: Database, authenticator: Authenticator) -> list[Route]
 
         return arguments
 
+    def user_and_ids(*names: str) -> Arguments:
+        def arguments(scope: Scope) -> tuple[object, ...]:
+            # What is no id is NULL: who asks comes first, so SQL says that there is no such thing.
+            return *user(scope), *(read_id(scope["path_params"][name]) for name in names)
+
+        return arguments
+
+    def user_and_job(scope: Scope) -> tuple[object, ...]:
+        return *user(scope), read_id(scope["path_params"]["job_id"], MAX_JOB_ID)
+
     def read(path: str, call: str, arguments: Arguments) -> Route:
         return Route(f"{ADMIN}/{path}", SqlEndpoint(database, call, arguments), methods=["GET"])
 
+    retry = SqlEndpoint(database, "request_job_retry($1, $2)", user_and_job, is_read=False)
+    preview = BodyEndpoint(
+        database, "preview_desk_weights($1, $2, $3::jsonb)", user_and_ids("id"), is_read=True
+    )
+    student = "students/{id}"
     return [
         read("overview", "get_desk_overview($1)", user),
         read("variants", "get_desk_variants($1, $2)", user_and("days")),
         read("models", "get_desk_models($1)", user),
+        read("guardrails", "get_desk_guardrails($1)", user),
+        read("jobs", "get_desk_jobs($1)", user),
+        Route(f"{ADMIN}/jobs/{{job_id}}/retry", retry, methods=["POST"]),
+        read("students", "get_desk_students($1, $2)", user_and("search")),
+        read(student, "get_desk_student($1, $2)", user_and_ids("id")),
+        read(
+            f"{student}/events/{{event_id}}",
+            "get_desk_explanation($1, $2, $3)",
+            user_and_ids("id", "event_id"),
+        ),
+        Route(f"{ADMIN}/{student}/preview", preview, methods=["POST"]),
     ]

@@ -11,7 +11,7 @@ BEGIN ATOMIC
         WHEN 'overlap_interest_ratio' THEN 'tags of interest'
         WHEN 'overlap_history_ratio' THEN 'tags of earlier events'
         WHEN 'same_city' THEN 'in the student''s city'
-        WHEN 'category_match' THEN 'a category of earlier events'
+        WHEN 'category_match' THEN 'a category the student likes'
         WHEN 'organizer_match' THEN 'an organizer of earlier events'
         WHEN 'popularity' THEN 'popularity'
         WHEN 'days_until' THEN 'days until it starts'
