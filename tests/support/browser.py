@@ -22,6 +22,9 @@ CHROMIUM = shutil.which("chromium")
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 """Root may have no sandbox, and a container little shared memory."""
 
+TIMEOUT_MILLISECONDS = 20_000
+"""The bound of a page gone wrong; nothing takes nearly as long."""
+
 OWN = {"Sec-Fetch-Site": "same-origin"}
 """What a browser says of a request that a page of the server itself sends."""
 
@@ -138,10 +141,11 @@ async def visiting(
         locale="en-GB",
         timezone_id="UTC",
     )
+    context.set_default_timeout(TIMEOUT_MILLISECONDS)
     page = await context.new_page()
     visit = Visit(page, context, url)
     page.on("request", lambda request: visit.asked.append(request.url))
-    page.on("response", visit.answers.append)
+    page.on("response", lambda answer: visit.answers.append(answer))  # noqa: PLW0108
     page.on("console", lambda message: visit.complaints.append(message.text))
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     try:
