@@ -1313,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-20b15689171dcd07558af0cb176fd84a657b20dde64b28d4e00fda659adfd288';
+c11aa7696b5c915df27a98816b1fd88af7281aa2a021a35f3963a2368d9f5d73';

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ import pytest
 
 from app.api.openapi import openapi_document
 from app.api.openapi_desk import desk_paths
+from tests.support.api_server import token
 from tests.support.site import Site, assert_problem, open_site
 from tests.support.worlds import AS_OF, EXTENDED_FEATURES, FEATURES, World, days, hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from tests.support.runner import Run
 
@@ -24,8 +28,21 @@ if TYPE_CHECKING:
 
 ADMIN = "/api/admin/personalization"
 OVERVIEW, VARIANTS, MODELS = f"{ADMIN}/overview", f"{ADMIN}/variants", f"{ADMIN}/models"
+GUARDRAILS, JOBS, STUDENTS = f"{ADMIN}/guardrails", f"{ADMIN}/jobs", f"{ADMIN}/students"
 PATH_IDS = {"{id}": "2", "{event_id}": "1", "{job_id}": "1"}
 BOSS, STUDENT, CLUB, FIRED = 1, 2, 3, 4
+
+QUEUE_JOB = """
+INSERT INTO background_jobs (
+    job_type, dedupe_key, status, attempts, last_error, created_at, finished_at, run_at, locked_at,
+    locked_by
+)
+SELECT
+    job_type, dedupe_key, status, attempts, last_error, created_at, finished_at, run_at, locked_at,
+    locked_by
+FROM jsonb_populate_record(NULL::background_jobs, $1::jsonb)
+RETURNING id
+"""
 
 COUNTS = ("impressions", "clicks", "conversions")
 RECOMMENDED = {"source": "events_list", "sort": "recommended"}
@@ -53,6 +70,36 @@ def site(opened: Site) -> Site:
     return opened
 
 
+@pytest.fixture
+def known(site: Site) -> Site:
+    """Thirty events, a list of some of them, and a student of whom much is known."""
+    world = people(World())
+    for number in range(30):
+        world.event(
+            CLUB,
+            title=f"Event {number + 1}",
+            tags=["Jazz "] if number % 3 == 0 else ["rock"],
+            category="Music" if number % 2 else "Art",
+            starts=days(number + 1),
+        )
+    gone = world.event(CLUB, title="Gone", deleted=-days(2), starts=days(3))
+    world.model(0.1, 2, 0.5, 0.3, 0.7, 0.2, -0.1, 0.4)
+    world.recommend(STUDENT, 4, 7, 1, 10, at=-hours(1))
+    world.register(STUDENT, 7)
+    world.like_tag(STUDENT, "rock", "5", seen=-days(3))
+    world.like_category(STUDENT, "Art", "NaN", seen=-days(1))
+    world.hide(STUDENT, "karaoke")
+    other = world.organizer("Noise")
+    world.block(STUDENT, other)
+    for number in range(25):
+        world.interact(STUDENT, "view", 1 + number, at=-hours(number + 1), meta={"n": number})
+    world.interact(STUDENT, "click", gone, at=-hours(0.5))
+    world.interact(STUDENT, "search", at=-hours(0.2), meta={"tags": ["x"]})
+    world.interact(STUDENT, "click", 1, at=hours(2))
+    site.write(world)
+    return site
+
+
 def whole(path: str) -> str:
     for name, value in PATH_IDS.items():
         path = path.replace(name, value)
@@ -69,10 +116,9 @@ def asked(site: Site, path: str, **parameters: object) -> Json:
 
 def assert_fits(path: str, value: object, method: str = "get") -> None:
     document = openapi_document()
-    template = path
-    for name in document["paths"]:
-        if whole(name) == path:
-            template = name
+    (template,) = [
+        name for name in document["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", name), path)
+    ]
     answer = document["paths"][template][method]["responses"]["200"]
     schema = answer["content"]["application/json"]["schema"]
     whole_schema = {**schema, "components": document["components"]}
@@ -133,6 +179,14 @@ class TestWhoMayAsk:
             "recommender.get_desk_overview(NULL)",
             "recommender.get_desk_variants(NULL, NULL)",
             "recommender.get_desk_models(NULL)",
+            "recommender.get_desk_guardrails(NULL)",
+            "recommender.get_desk_jobs(NULL)",
+            "recommender.request_job_retry(NULL, NULL)",
+            "recommender.get_desk_students(NULL, NULL)",
+            "recommender.get_desk_student(NULL, NULL)",
+            "recommender.get_desk_explanation(NULL, NULL, NULL)",
+            "recommender.preview_desk_weights(NULL, NULL, NULL)",
+            "recommender.get_desk_account(NULL, NULL)",
         ],
     )
     def test_each_route_is_one_function_with_one_answer(self, call: str, site: Site) -> None:
@@ -447,3 +501,478 @@ class TestOverview:
         answer = asked(site, OVERVIEW)
         assert answer["lists"]["fresh"] is None
         assert any("not valid" in (item["warning"] or "") for item in answer["items"])
+
+
+class TestGuardrails:
+    def test_the_settings_are_typed_and_a_wrong_one_is_null(self, site: Site) -> None:
+        site.set(
+            personalization_guardrails_enabled="on",
+            personalization_guardrails_method="sequential",
+            personalization_guardrails_ctr_drop_ratio="0.25",
+            personalization_guardrails_days="many",
+        )
+        answer = asked(site, GUARDRAILS)
+        assert answer["settings"] == {
+            "enabled": True,
+            "method": "sequential",
+            "days": None,
+            "min_impressions": 200,
+            "ctr_drop_ratio": 0.25,
+            "conversion_drop_ratio": 0.5,
+            "click_to_register_window_hours": 72,
+            "cooldown_hours": 24,
+        }
+        assert (answer["evidence_from"], answer["items"]) == (None, [])
+
+    @pytest.mark.parametrize("method", ["ratio", "sequential"])
+    def test_an_evaluation_is_shown_with_the_numbers_behind_it(
+        self, method: str, site: Site
+    ) -> None:
+        world = people(World())
+        world.model(version="m-old", is_active=False)
+        world.model(version="m-new")
+        event = world.event(CLUB)
+        for sort, clicks in ((RECOMMENDED, 1), (TIME, 4)):
+            for number in range(5):
+                at = -hours(number + 1)
+                world.interact(STUDENT, "impression", event, at=at, meta=sort)
+                if number < clicks:
+                    world.interact(STUDENT, "click", event, at=at, meta=sort)
+        site.write(world)
+        site.execute("SELECT recommender.evaluate_guardrails('{}')")
+        site.set(
+            personalization_guardrails_enabled="true",
+            personalization_guardrails_min_impressions=5,
+            personalization_guardrails_method=method,
+            task_queue_enabled="true",
+        )
+        site.execute("SELECT recommender.activate_model('m-old')")
+        site.execute("SELECT recommender.activate_model('m-new')")
+        site.execute("UPDATE model_activations SET activated_at = activated_at - interval '2 days'")
+        site.execute("SELECT recommender.evaluate_guardrails('{}')")
+        answer = asked(site, GUARDRAILS)
+        judged, disabled = answer["items"]
+        assert (disabled["action"], disabled["window_from"]) == ("disabled", None)
+        assert {value for name, value in disabled.items() if name.startswith("recommended_")} == {
+            None
+        }
+        assert judged["recommended_impressions"] == judged["time_impressions"] == 5
+        assert (judged["recommended_clicks"], judged["time_clicks"]) == (1, 4)
+        assert (judged["recommended_ctr"], judged["time_ctr"]) == (0.2, 0.8)
+        assert (judged["recommended_conversions"], judged["recommended_conversion"]) == (0, 0)
+        # Everything the view says of it, as it says it where there is something to divide by.
+        row = site.value(
+            "SELECT row_to_json(g) FROM recommender.guardrails AS g"
+            " WHERE evaluation_id = (SELECT max(id) FROM guardrail_evaluations)"
+        )
+        assert judged | json.loads(row) == judged
+        if method == "ratio":
+            assert (judged["action"], judged["ctr_ok"]) == ("rollback", False)
+            assert (judged["model_version"], judged["target_version"]) == ("m-new", "m-old")
+            assert judged["rescore_job_id"]
+            assert answer["evidence_from"] == AS_OF.isoformat()
+        else:
+            assert judged["action"] == "skip_low_volume"
+            assert judged["statistics"]["moments"]
+
+    def test_a_rate_of_nothing_is_null(self, site: Site) -> None:
+        site.set(personalization_guardrails_enabled="true")
+        site.execute("SELECT recommender.evaluate_guardrails('{}')")
+        (item,) = asked(site, GUARDRAILS)["items"]
+        assert item["action"] == "skip_no_traffic"
+        for sort in ("recommended", "time"):
+            assert item[f"{sort}_impressions"] == 0
+            assert (item[f"{sort}_ctr"], item[f"{sort}_conversion"]) == (None, None)
+
+
+class TestJobs:
+    @pytest.fixture(autouse=True)
+    def _switched_on(self, site: Site) -> None:
+        site.set(task_queue_enabled="true")
+
+    def job(self, site: Site, status: str = "failed", **columns: object) -> int:
+        given = {
+            "job_type": "recompute_recommendations_ml",
+            "dedupe_key": "all",
+            "status": status,
+            "attempts": 3,
+            "last_error": "no luck" if status == "failed" else None,
+            "created_at": "2026-03-01T11:00:00Z",
+            "finished_at": "2026-03-01T11:30:00Z" if status in {"failed", "succeeded"} else None,
+            "run_at": "2026-03-01T11:00:00Z",
+            "locked_at": "2026-03-01T11:59:00Z" if status == "running" else None,
+            **columns,
+        }
+        return int(site.value(QUEUE_JOB, json.dumps(given)))
+
+    def retry(self, site: Site, job: object, user: int = BOSS) -> httpx.Response:
+        return site.ask(f"{JOBS}/{job}/retry", user, method="POST")
+
+    def test_the_queue_and_the_schedule_are_shown(self, site: Site) -> None:
+        failed, running = self.job(site), self.job(site, "running", locked_by="w1")
+        waiting = self.job(site, "queued", run_at="2026-03-01T12:00:30Z", attempts=0)
+        own = self.job(site, job_type="send_mail", dedupe_key=None)
+        self.job(site, "succeeded", finished_at="2026-03-01T10:00:00Z")
+        answer = asked(site, JOBS)
+        assert answer["queue_enabled"] is True
+        rows = site.run(site.connection.fetch("SELECT * FROM recommender.queue"))
+        assert [job["id"] for job in answer["jobs"]] == [row["id"] for row in rows]
+        for job, row in zip(answer["jobs"], rows, strict=True):
+            assert [job[name] for name in ("job_type", "status", "what_to_do", "last_error")] == [
+                row[name] for name in ("job_type", "status", "what_to_do", "last_error")
+            ]
+            for name in ("due_in", "waiting_for", "silent_for"):
+                seconds = row[name] and row[name].total_seconds()
+                assert job[f"{name}_seconds"] == seconds
+        jobs = {job["id"]: job for job in answer["jobs"]}
+        assert [jobs[id_]["can_retry"] for id_ in (failed, running, waiting, own)] == [
+            *(True, False, False, False)
+        ]
+        assert jobs[waiting]["due_in_seconds"] == 30
+        assert jobs[running]["silent_for_seconds"] == 60
+        assert jobs[failed]["finished_at"] == "2026-03-01T11:30:00+00:00"
+        names = site.run(site.connection.fetch("SELECT name FROM recommender.schedule"))
+        assert [entry["name"] for entry in answer["schedule"]] == [row["name"] for row in names]
+        assert answer["schedule"]
+
+    def test_of_many_jobs_the_first_two_hundred(self, site: Site) -> None:
+        site.execute(
+            "INSERT INTO background_jobs (job_type, dedupe_key, run_at)"
+            " SELECT 'refresh_user_recommendations_ml', n, recommender.as_of() - n * interval '1s'"
+            " FROM generate_series(1, 300) AS n"
+        )
+        jobs = asked(site, JOBS)["jobs"]
+        keys = site.run(site.connection.fetch("SELECT id FROM recommender.queue LIMIT 200"))
+        assert [job["id"] for job in jobs] == [row["id"] for row in keys]
+
+    def test_a_failed_job_gets_another_chance(self, site: Site) -> None:
+        job = self.job(site)
+        answer = self.retry(site, job)
+        assert answer.status_code == 200, answer.text
+        assert_fits(f"{JOBS}/1/retry", answer.json(), "post")
+        assert answer.json() == {
+            "job_id": job,
+            "job_type": "recompute_recommendations_ml",
+            "status": "queued",
+            "merged_into": None,
+        }
+        assert site.value("SELECT attempts FROM background_jobs WHERE id = $1", job) == 0
+        again = assert_problem(self.retry(site, job), 409)
+        assert again["detail"] == f"job {job} is queued, not failed"
+
+    def test_where_one_of_the_same_meaning_waits_it_is_merged(self, site: Site) -> None:
+        failed, waiting = self.job(site), self.job(site, "queued", attempts=0)
+        answer = self.retry(site, failed).json()
+        assert_fits(f"{JOBS}/1/retry", answer, "post")
+        assert (answer["status"], answer["merged_into"]) == ("succeeded", waiting)
+
+    @pytest.mark.parametrize("status", ["queued", "running", "succeeded"])
+    def test_what_has_not_failed_is_not_retried(self, status: str, site: Site) -> None:
+        job = self.job(site, status)
+        assert assert_problem(self.retry(site, job), 409)["detail"] == (
+            f"job {job} is {status}, not failed"
+        )
+        assert site.value("SELECT status FROM background_jobs WHERE id = $1", job) == status
+
+    def test_a_job_of_the_apps_own_is_the_apps(self, site: Site) -> None:
+        job = self.job(site, job_type="send_mail", dedupe_key=None)
+        assert "not the recommender's" in assert_problem(self.retry(site, job), 409)["detail"]
+
+    @pytest.mark.parametrize("job", ["0", "-1", "x", "999", str(2**53 - 1), "9" * 30, "1.0"])
+    def test_an_unknown_one_is_404(self, job: str, site: Site) -> None:
+        assert (
+            assert_problem(self.retry(site, job), 404)["detail"] == "there is no job with this id"
+        )
+
+    def test_while_the_queue_is_off_it_is_409_and_nothing_changes(self, site: Site) -> None:
+        job = self.job(site)
+        site.set(task_queue_enabled="false")
+        assert "TASK_QUEUE_ENABLED" in assert_problem(self.retry(site, job), 409)["detail"]
+        assert asked(site, JOBS)["queue_enabled"] is False
+        assert site.value("SELECT status FROM background_jobs WHERE id = $1", job) == "failed"
+
+    def test_who_may_not_ask_changes_nothing(self, site: Site) -> None:
+        job = self.job(site)
+        assert_problem(self.retry(site, job, STUDENT), 403)
+        assert site.value("SELECT status FROM background_jobs WHERE id = $1", job) == "failed"
+
+
+class TestStudents:
+    @pytest.fixture
+    def named(self, site: Site) -> Site:
+        world = people(World())
+        for number in range(60):
+            world.student(full_name=f"Student {number}", is_active=number != 7)
+        world.recommend(5, version="m1", at=-days(1))
+        site.write(world)
+        return site
+
+    def found(self, site: Site, search: str | None = None) -> list[int]:
+        answer = asked(site, STUDENTS, search=search)
+        return [item["id"] for item in answer["items"]]
+
+    def test_the_first_fifty_by_id(self, named: Site) -> None:
+        assert self.found(named) == [STUDENT, *range(5, 54)]
+        assert self.found(named, "  ") == self.found(named)
+        items = asked(named, STUDENTS)["items"]
+        assert items[0] == {
+            "id": STUDENT,
+            "full_name": "Ana Pop",
+            "email": "2@example.org",
+            "city": "Cluj",
+            "is_active": True,
+            "model_version": None,
+            "generated_at": None,
+            "item_count": None,
+        }
+        assert (items[1]["model_version"], items[1]["item_count"]) == ("m1", 0)
+        assert [item["id"] for item in items if not item["is_active"]] == [12]
+
+    @pytest.mark.parametrize(
+        ("search", "found"),
+        [
+            ("ana", [2]),
+            (" ANA pop ", [2]),
+            ("2@EXAMPLE", [2, 12, 22, 32, 42, 52, 62]),
+            ("63", [63]),
+            # The id itself first, then names and addresses that contain it.
+            ("55", [55, 60]),
+            ("1", [5 + 1, *range(10, 20)]),
+            ("%", []),
+            ("_", []),
+            ("nobody", []),
+            ("\0", []),
+            # An organizer and an admin are no students.
+            (str(CLUB), None),
+        ],
+    )
+    def test_they_are_found_by_name_address_or_id(
+        self, search: str, found: list[int] | None, named: Site
+    ) -> None:
+        ids = self.found(named, search)
+        if found is None:
+            assert CLUB not in ids
+        else:
+            assert ids[: len(found)] == found if search == "1" else ids == found
+
+    def test_a_search_that_is_too_long_is_refused(self, site: Site) -> None:
+        problem = assert_problem(site.ask(STUDENTS, BOSS, search="x" * 201), 422)
+        assert [error["parameter"] for error in problem["errors"]] == ["search"]
+        assert self.found(site, "x" * 200) == []
+
+
+class TestStudent:
+    def test_a_student_is_shown_as_the_recommender_knows_one(self, known: Site) -> None:
+        page = asked(known, f"{STUDENTS}/{STUDENT}")
+        assert (page["id"], page["full_name"], page["email"], page["city"]) == (
+            *(STUDENT, "Ana Pop", "2@example.org", "Cluj"),
+        )
+        assert page["bucket"] == known.value(
+            "SELECT recommender.experiment_bucket('personalization_ml_sort', $1)", STUDENT
+        )
+        assert page["variant"] == "time"
+        known.set(experiments_personalization_ml_percent=100)
+        assert asked(known, f"{STUDENTS}/{STUDENT}")["variant"] == "recommended"
+        assert page["list"] == {
+            "model_version": "m1",
+            "generated_at": (AS_OF - hours(1)).isoformat(),
+            "item_count": 4,
+            "is_fresh": True,
+        }
+        rows = known.run(known.connection.fetch("SELECT * FROM recommender.student($1)", STUDENT))
+        assert [(item["feature"], item["attribute"]) for item in page["profile"]] == [
+            (row["feature"], row["attribute"]) for row in rows
+        ]
+        profile = {(item["feature"], item["attribute"]): item for item in page["profile"]}
+        assert profile["overlap_interest_ratio", "jazz"]["name"] == "Jazz"
+        assert profile["overlap_history_ratio", "jazz"]["sources"] == ["history"]
+        assert profile["overlap_interest_ratio", "rock"]["score"] == 5
+        assert profile["organizer_match", str(CLUB)]["name"] == "Open Studio"
+        assert profile["category_match", "art"]["score"] is None
+        assert [tag["name"] for tag in page["hidden_tags"]] == ["karaoke"]
+        assert [organizer["org_name"] for organizer in page["blocked_organizers"]] == ["Noise"]
+        assert page["trouble"] is None
+        assert [item["weight"] for item in page["weights"]] == [
+            *(0.1, 2, 0.5, 0.3, 0.7, 0.2, -0.1, 0.4)
+        ]
+
+    def test_what_is_shown_now_is_what_serving_picks(self, known: Site) -> None:
+        page = asked(known, f"{STUDENTS}/{STUDENT}")
+        rows = known.run(
+            known.connection.fetch("SELECT * FROM recommender.pick_events($1, 20)", STUDENT)
+        )
+        names = ("place", "event_id", "source", "reason")
+        assert [[item[name] for name in names] for item in page["items"]] == [
+            [row[name] for name in names] for row in rows
+        ]
+        assert known.recommended(STUDENT) == [item["event_id"] for item in page["items"]][:10]
+        assert [
+            (item["event_id"], item["rank"], item["score"])
+            for item in page["items"]
+            if item["source"] == "list"
+        ] == [(4, 1, 0.999), (1, 3, 0.997), (10, 4, 0.996)]
+        assert {item["rank"] for item in page["items"] if item["source"] != "list"} == {None}
+
+    def test_the_last_twenty_interactions_the_latest_first(self, known: Site) -> None:
+        done = asked(known, f"{STUDENTS}/{STUDENT}")["interactions"]
+        assert [(item["interaction_type"], item["event_id"]) for item in done] == [
+            *(("search", None), ("click", 31)),
+            *(("view", number) for number in range(1, 19)),
+        ]
+        assert done[0]["meta"] == {"tags": ["x"]}
+        assert [item["title"] for item in done[:3]] == [None, None, "Event 1"]
+
+    def test_a_student_of_whom_nothing_is_known_without_a_model(self, site: Site) -> None:
+        world = people(World())
+        nobody = world.student(is_active=False, language="system")
+        site.write(world)
+        page = asked(site, f"{STUDENTS}/{nobody}")
+        assert page["trouble"] == "there is no model yet"
+        assert (page["list"], page["is_active"], page["model_version"]) == (None, False, None)
+        for name in ("profile", "items", "weights", "interactions", "hidden_tags"):
+            assert page[name] == []
+
+    @pytest.mark.parametrize("who", [str(CLUB), str(BOSS), "999", "0", "x", "9" * 20, "2147483648"])
+    def test_who_is_no_student_is_404(self, who: str, site: Site) -> None:
+        for path in ("", "/events/1"):
+            problem = assert_problem(site.ask(f"{STUDENTS}/{who}{path}", BOSS), 404)
+            assert problem["detail"] == "there is no student with this id"
+        problem = assert_problem(site.ask(f"{STUDENTS}/{who}/preview", BOSS, method="POST"), 404)
+
+    @pytest.mark.parametrize("features", [FEATURES, EXTENDED_FEATURES])
+    @pytest.mark.parametrize("event", [1, 7, 29])
+    def test_an_explanation_adds_up_to_the_score(
+        self, features: tuple[str, ...], event: int, known: Site
+    ) -> None:
+        weights = [0.1 * (number - 3) for number in range(len(features))]
+        known.execute("SELECT recommender.store_model('m2', $1, $2, '{}')", features, weights)
+        answer = asked(known, f"{STUDENTS}/{STUDENT}/events/{event}")
+        assert answer["model_version"] == "m2"
+        assert [item["feature"] for item in answer["features"]] == list(features)
+        assert [item["weight"] for item in answer["features"]] == weights
+        logit = sum(item["value"] * item["weight"] for item in answer["features"])
+        assert answer["logit"] == pytest.approx(logit, abs=1e-9)
+        assert answer["score"] == pytest.approx(1 / (1 + math.exp(-logit)), abs=1e-12)
+        rows = known.run(
+            known.connection.fetch("SELECT * FROM recommender.why_not($1, $2)", STUDENT, event)
+        )
+        assert answer["checks"] == [dict(row) for row in rows]
+        assert answer["checks"][-1]["passed"] is (event == 1)
+        student = asked(known, f"{STUDENTS}/{STUDENT}")
+        assert [item["feature"] for item in student["weights"]] == list(features)
+
+    def test_a_deleted_event_and_no_model_have_checks_alone(self, known: Site) -> None:
+        deleted = asked(known, f"{STUDENTS}/{STUDENT}/events/31")
+        known.execute("TRUNCATE recommender_models")
+        untrained = asked(known, f"{STUDENTS}/{STUDENT}/events/1")
+        for answer, trouble in (
+            (deleted, "what is deleted has no score"),
+            (untrained, "there is no model yet"),
+        ):
+            assert (answer["trouble"], answer["score"], answer["logit"]) == (trouble, None, None)
+            assert answer["features"] == []
+            assert answer["checks"]
+
+    @pytest.mark.parametrize("event", ["999", "0", "x", "9" * 12])
+    def test_an_unknown_event_is_404(self, event: str, known: Site) -> None:
+        problem = assert_problem(known.ask(f"{STUDENTS}/{STUDENT}/events/{event}", BOSS), 404)
+        assert problem["detail"] == "there is no event with this id"
+
+
+class TestPreview:
+    PATH = f"{STUDENTS}/{STUDENT}/preview"
+
+    def post(self, site: Site, body: object, user: int = BOSS) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {token(user)}"}
+        return site.server.client.post(self.PATH, content=content, headers=headers)
+
+    def previewed(self, site: Site, body: object) -> list[Json]:
+        answer = self.post(site, body)
+        assert answer.status_code == 200, answer.text
+        assert_fits(self.PATH, answer.json(), "post")
+        items: list[Json] = answer.json()["items"]
+        return items
+
+    @pytest.mark.parametrize("body", [b"", {}, {"weights": {}}, {"weights": None}])
+    def test_without_weights_nothing_moves(self, body: object, known: Site) -> None:
+        items = self.previewed(known, body)
+        assert len(items) == 20
+        assert all(item["old_rank"] == item["new_rank"] for item in items)
+        assert all(item["old_score"] == item["new_score"] for item in items)
+
+    @pytest.mark.parametrize("features", [FEATURES, EXTENDED_FEATURES])
+    def test_weights_that_are_given_take_the_place_of_the_models(
+        self, features: tuple[str, ...], known: Site
+    ) -> None:
+        weights = [0.1 * (number - 3) for number in range(len(features))]
+        known.execute("SELECT recommender.store_model('m2', $1, $2, '{}')", features, weights)
+        given = {"overlap_interest_ratio": 3, features[-1]: 2.5, "same_city": None}
+        items = self.previewed(known, {"weights": given})
+        changed = [
+            weight if given.get(name) is None else float(given[name] or 0)
+            for name, weight in zip(features, weights, strict=True)
+        ]
+        rows = known.run(
+            known.connection.fetch(
+                "SELECT event_id, title, old_rank, new_rank, old_score, new_score"
+                " FROM recommender.preview_weights($1, $2, 20)",
+                *(changed, STUDENT),
+            )
+        )
+        assert items == [dict(row) for row in rows]
+        assert any(item["old_rank"] != item["new_rank"] for item in items)
+        # Where they stand is what a model of these weights would give.
+        known.execute("SELECT recommender.store_model('m3', $1, $2, '{}')", features, changed)
+        ranked = known.run(
+            known.connection.fetch("SELECT * FROM recommender.rank_events($1, 20)", STUDENT)
+        )
+        first = [item["event_id"] for item in items if item["new_rank"] <= 20]
+        assert first == [row["event_id"] for row in ranked]
+
+    @pytest.mark.parametrize(
+        ("body", "fields"),
+        [
+            ({"weights": {"height": 1}}, ["weights.height"]),
+            ({"weights": {"co_attendance": 1}}, ["weights.co_attendance"]),
+            ({"weights": {"same_city": "1"}}, ["weights.same_city"]),
+            ({"weights": {"same_city": True, "bias": [1]}}, ["weights.bias", "weights.same_city"]),
+            ({"weights": {"same_city": 1_000_001}}, ["weights.same_city"]),
+            ({"weights": {"same_city": -1e300, "bias": 1}}, ["weights.same_city"]),
+            ({"weights": [1, 2]}, ["weights"]),
+            ({"weights": 7}, ["weights"]),
+            ({"weight": {"bias": 1}}, ["weight"]),
+            ({"weights": {f"x{number}": 1 for number in range(99)}}, None),
+        ],
+    )
+    def test_a_wrong_body_is_told_what_was_expected(
+        self, body: object, fields: list[str] | None, known: Site
+    ) -> None:
+        errors = assert_problem(self.post(known, body), 422)["errors"]
+        if fields is None:
+            assert len(errors) == 20
+        else:
+            assert [error["field"] for error in errors] == fields
+        assert all(error["detail"].startswith("expected ") for error in errors)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *(b'{"weights": {"bias": NaN}}', b'{"weights": {"bias": Infinity}}', b"[]", b"{"),
+            *(b'{"weights": {"bias": 1e999}}', b'{"weights": {"\\u0000": 1}}'),
+        ],
+    )
+    def test_what_is_no_json_is_refused(self, body: bytes, known: Site) -> None:
+        assert_problem(self.post(known, body), 422)
+        assert_problem(self.post(known, body, STUDENT), 403)
+
+    def test_without_a_model_there_is_nothing_to_compare_with(self, site: Site) -> None:
+        problem = assert_problem(self.post(site, {}), 409)
+        assert problem["detail"] == "there is no model yet"
+
+    def test_nothing_is_stored(self, known: Site) -> None:
+        before = known.value("SELECT array_agg(r ORDER BY r) FROM user_recommendations AS r")
+        self.previewed(known, {"weights": {"bias": 5}})
+        after = known.value("SELECT array_agg(r ORDER BY r) FROM user_recommendations AS r")
+        assert before == after
+        assert known.value("SELECT count(*) FROM recommender_models") == 1

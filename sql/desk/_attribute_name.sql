@@ -8,7 +8,7 @@ BEGIN ATOMIC
     SELECT coalesce(
         CASE
             WHEN p_feature IN ('overlap_interest_ratio', 'overlap_history_ratio') THEN (
-                SELECT min(t.name COLLATE "C")
+                SELECT min(btrim(t.name) COLLATE "C")
                 FROM recommender.source_tags AS t
                 WHERE t.tag = p_attribute
             )

@@ -65,7 +65,7 @@ BEGIN
             'title', v_title,
             'model_version', v_model_version,
             'trouble', v_trouble,
-            'score', recommender.sigmoid(v_logit),
+            'score', CASE WHEN v_logit IS NOT NULL THEN recommender.sigmoid(v_logit) END,
             'logit', v_logit,
             'features', coalesce(v_features, '[]'),
             'checks', (
