@@ -644,7 +644,7 @@ def test_a_worse_model_is_rolled_back_before_ones_eyes(
             page = visit.page
             await page.get_by_role("button", name="Evaluate guardrails").click()
             await page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
-            await page.locator(".toast", has_text="Evaluated: rollback").wait_for()
+            await page.locator(".toast", has_text="Evaluated: rolled back").wait_for()
             await page.locator("tr[data-model=m-old] .chip", has_text="active").wait_for()
             await visit.open("/desk/guardrails")
             article = page.locator("[data-evaluation]")

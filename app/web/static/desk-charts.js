@@ -1,4 +1,4 @@
-// Charts by plotly.js in the page's own colours, each with a sentence and a table that say the same.
+// Charts by plotly.js in the page's own colours, each with a sentence and a table of the same.
 
 import { el, fill } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// What is around every page of the desk: who sits there, the way about, loading, errors, refreshing.
+// What is around every page of the desk: who sits there, the way about, errors, refreshing.
 
 import { announce, el, fill, ready } from "./dom.js";
 import { ApiError, get, remove } from "./api.js";

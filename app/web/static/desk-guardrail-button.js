@@ -3,7 +3,8 @@
 import { el } from "./dom.js";
 import { get, post } from "./api.js";
 import { confirm, field, tellDone } from "./desk-dialog.js";
-import { words } from "./desk-format.js";
+import { decided } from "./desk-decisions.js";
+import { sentence } from "./desk-format.js";
 import { API, guarded } from "./desk-frame.js";
 import { fold } from "./desk-parts.js";
 
@@ -85,7 +86,7 @@ async function appeared(afterId) {
 function tellOutcome(job, evaluation) {
     if (evaluation) {
         tellDone(
-            `Evaluated: ${words(evaluation.action)}. ${evaluation.reason}.`,
+            `Evaluated: ${decided(evaluation.action)}. ${sentence(evaluation.reason)}.`,
             evaluation.action === "rollback" ? "warn" : "good",
         );
     } else {

@@ -5,21 +5,10 @@ import { get } from "./api.js";
 import { Chart, faint } from "./desk-charts.js";
 import { clock, count, counted, decimal, NONE, percent, sentence, words } from "./desk-format.js";
 import { API, filler, openDesk } from "./desk-frame.js";
+import { decided, decisionChip } from "./desk-decisions.js";
 import { evaluateButton } from "./desk-guardrail-button.js";
-import { chip, empty, facts, fold, part, table, time } from "./desk-parts.js";
+import { empty, facts, fold, part, table, time } from "./desk-parts.js";
 
-const DECISIONS = {
-    ok: ["ok", "good"],
-    rollback: ["rolled back", "bad"],
-    disabled: ["switched off", ""],
-    skip_no_traffic: ["no traffic", ""],
-    skip_low_volume: ["too little traffic", ""],
-    skip_sample_ratio: ["groups do not fit", "warn"],
-    skip_pinned: ["worse, but pinned", "warn"],
-    skip_cooldown: ["worse, but just activated", "warn"],
-    no_previous_model: ["worse, nothing to go back to", "bad"],
-    no_active_model: ["worse, no model active", "bad"],
-};
 const SORTS = [["recommended", "by the model"], ["time", "by time"]];
 const RATES = {
     ctr: { name: "CTR", drop: "ctr_drop_ratio" },
@@ -27,11 +16,6 @@ const RATES = {
 };
 
 const version = (name) => el("span", { class: "version" }, name);
-
-function decision(action) {
-    const [said, kind] = DECISIONS[action] ?? [words(action), ""];
-    return chip(said, kind);
-}
 
 function drawSettings(settings, evidenceFrom) {
     return el(
@@ -90,14 +74,16 @@ function relationsChart() {
         summary: ({ items }) => {
             const last = judged(items)[0];
             if (!last) return "No evaluation had anything to compare.";
-            return `At the last one with traffic (${clock(last.evaluated_at)}), the model's CTR was `
-                + `${percent(relation(last, "ctr"), 0)} of that by time`
+            return `At the last one with traffic (${clock(last.evaluated_at)}), the model's CTR `
+                + `was ${percent(relation(last, "ctr"), 0)} of that by time`
                 + (relation(last, "conversion") === null ? ". "
                     : ` and its conversion ${percent(relation(last, "conversion"), 0)}. `)
                 + "100 % is as good as by time; dotted lines are the least that is allowed.";
         },
         draw: ({ items, settings }, colors) => {
-            const rows = judged(items).toReversed();
+            const rows = judged(items).toSorted(
+                (one, other) => new Date(one.evaluated_at) - new Date(other.evaluated_at),
+            );
             const x = rows.map((one) => new Date(one.evaluated_at).toISOString().slice(0, 19));
             const series = [
                 ["ctr", colors["series-1"], "circle", "solid"],
@@ -118,9 +104,9 @@ function relationsChart() {
                         color: rows.map((one) => (one.action === "rollback" ? colors.bad : color)),
                     },
                     customdata: rows.map((one) => `${clock(one.evaluated_at)}: `
-                        + `${DECISIONS[one.action]?.[0] ?? words(one.action)}<br>`
-                        + `${RATES[name].name} ${percent(one[`recommended_${name}`])} by the model, `
-                        + `${percent(one[`time_${name}`])} by time`),
+                        + `${decided(one.action)}<br>`
+                        + `${RATES[name].name} ${percent(one[`recommended_${name}`])} by the model`
+                        + `, ${percent(one[`time_${name}`])} by time`),
                     hovertemplate: "%{customdata}<extra></extra>",
                 })),
                 layout: {
@@ -148,7 +134,7 @@ function relationsChart() {
                 name: `${said}, share of that by time`, number: true,
                 value: (one) => percent(relation(one, name), 0),
             })),
-            { name: "Decision", value: (one) => decision(one.action) },
+            { name: "Decision", value: (one) => decisionChip(one.action) },
         ], judged(items)),
     });
 }
@@ -180,18 +166,17 @@ function drawDecision(one, isNew) {
         el(
             "header",
             {},
-            decision(one.action),
+            decisionChip(one.action),
             el("strong", {}, time(one.evaluated_at)),
-            one.model_version && el("span", { class: "quiet small" }, "of ", version(
-                one.model_version,
-            )),
+            el("span", { class: "reason" }, sentence(one.reason), "."),
+            one.model_version && el("span", { class: "quiet small" }, version(one.model_version)),
         ),
-        el("p", {}, sentence(one.reason), "."),
         one.target_version && el("p", {}, "It went back to ", version(one.target_version), "."),
         one.window_from && fold(
             `evaluation ${one.evaluation_id}`,
-            one.recommended_impressions === null ? "Bounds" : `Numbers: CTR ${
-                percent(one.recommended_ctr)} by the model, ${percent(one.time_ctr)} by time`,
+            one.recommended_ctr === null || one.time_ctr === null ? "Numbers"
+                : `Numbers: CTR ${percent(one.recommended_ctr)} by the model, ${
+                    percent(one.time_ctr)} by time`,
             numbers(one),
             bounds(one),
             one.statistics && statistics(one.statistics),

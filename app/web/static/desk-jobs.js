@@ -71,7 +71,8 @@ function drawJobs(jobs, title, hint) {
         { name: "Status", value: (job) => chip(...STATUSES[job.status] ?? [job.status]) },
         { name: "When", value: when },
         {
-            name: "Attempts", number: true, value: (job) => `${job.attempts} of ${job.max_attempts}`,
+            name: "Attempts", number: true,
+            value: (job) => `${job.attempts} of ${job.max_attempts}`,
         },
         { name: "What came of it", value: outcome },
         { name: "What to do", value: todo },
@@ -89,7 +90,7 @@ function when(job) {
         ];
     }
     return job.due_in_seconds > 0 ? `due in ${duration(job.due_in_seconds)}`
-        : `since ${duration(job.waiting_for_seconds)}`;
+        : `for ${duration(job.waiting_for_seconds)}`;
 }
 
 function outcome(job) {

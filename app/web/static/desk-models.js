@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { get, post } from "./api.js";
 import { Chart } from "./desk-charts.js";
 import { confirm, field, tellDone, tick } from "./desk-dialog.js";
-import { count, decimal, NONE, percent, sentence, signed, words } from "./desk-format.js";
+import { count, decimal, NONE, sentence, signed, words } from "./desk-format.js";
 import { API, filler, openDesk } from "./desk-frame.js";
 import { evaluateButton } from "./desk-guardrail-button.js";
 import { chip, empty, facts, fold, part, table, time } from "./desk-parts.js";
@@ -162,7 +162,8 @@ async function retrain() {
 }
 
 function tellJob(job, does) {
-    tellDone(["Job ", el("a", { href: "/desk/jobs" }, String(job.job_id)), ` is queued: it ${does}.`]);
+    const link = el("a", { href: "/desk/jobs" }, String(job.job_id));
+    tellDone(["Job ", link, ` is queued: it ${does}.`]);
 }
 
 /** The two that are compared: what was chosen, else the active one and the one before it. */

@@ -4,8 +4,9 @@ import { el } from "./dom.js";
 import { get } from "./api.js";
 import { Chart, faint } from "./desk-charts.js";
 import {
-    clock, count, counted, day, decimal, percent, rate, sentence, words,
+    clock, count, day, decimal, percent, rate, sentence,
 } from "./desk-format.js";
+import { decided } from "./desk-decisions.js";
 import { API, filler, openDesk } from "./desk-frame.js";
 import { chip, empty, part, table, tile, tiles, time } from "./desk-parts.js";
 
@@ -50,8 +51,9 @@ function difference(one, other, name) {
 /** The totals of a rate in a sentence that says what may be said of them. */
 function verdict(data, name) {
     const [model, byTime] = [total(data, "recommended"), total(data, "time")];
-    const verb = { ctr: "of what is shown is clicked", conversion: "of clicks end in a registration" };
-    const told = `Sorting by the model, ${ratesOf(model, name)} ${verb[name]}; by time, `
+    const verb = name === "ctr" ? "of what is shown is clicked"
+        : "of clicks end in a registration";
+    const told = `Sorting by the model, ${ratesOf(model, name)} ${verb}; by time, `
         + `${ratesOf(byTime, name)}.`;
     const gap = difference(model, byTime, name);
     if (!gap) return { told, judged: "There is nothing to compare yet.", kind: "" };
@@ -250,7 +252,7 @@ function happened(data) {
     });
     const evaluations = data.evaluations.map((one) => ({
         at: one.evaluated_at, isChange: false, symbol: "diamond-open", name: "guardrail: "
-            + words(one.action), reason: one.reason, group: "evaluation",
+            + decided(one.action), reason: one.reason, group: "evaluation",
         color: one.action === "rollback" ? "bad" : "quiet",
     }));
     return [...activations, ...evaluations].sort((one, other) => new Date(one.at) - new Date(
@@ -320,8 +322,8 @@ function drawNothing(data) {
     const shown = data.totals.reduce((sum, one) => sum + one.impressions, 0);
     return shown > 0 ? null : empty(
         "Nobody was shown the events list in these days",
-        "Clients tell by POST /api/analytics/interactions which events they showed, with meta.source"
-            + " events_list and meta.sort recommended or time. Without that there is nothing to"
+        "Clients tell by POST /api/analytics/interactions which events they showed, with"
+            + " meta.source events_list and meta.sort recommended or time. Without that there is nothing to"
             + " measure, and the guardrails have nothing to judge by.",
     );
 }

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { get } from "./api.js";
 import { Chart } from "./desk-charts.js";
 import { count, counted, duration, percent, sentence, words } from "./desk-format.js";
+import { decided } from "./desk-decisions.js";
 import { API, filler, openDesk } from "./desk-frame.js";
 import { chip, part, table, tile, tiles, time } from "./desk-parts.js";
 
@@ -18,22 +19,31 @@ const MORE = {
     schedule: ["/desk/jobs#schedule", "Schedule"],
     guardrails: ["/desk/guardrails", "Guardrails"],
 };
+/** A setting, what it is called, and what it means on and off. */
 const SWITCHES = [
-    ["task_queue_enabled", "Job queue", "jobs wait, and nothing runs by itself"],
+    [
+        "task_queue_enabled", "Job queue",
+        "workers run jobs, and the schedule queues them",
+        "jobs wait, and nothing runs by itself",
+    ],
     [
         "recommendations_use_ml_cache", "Recommended lists",
+        "students are shown the lists that the model wrote",
         "students are shown events by tags and popularity instead",
     ],
     [
         "recommendations_realtime_refresh_enabled", "Refresh after a click",
+        "a click rewrites a student's list",
         "lists change when they are all rewritten, not after a click",
     ],
     [
         "recommendations_online_learning_enabled", "Learning from clicks",
+        "clicks and searches teach what a student likes",
         "clicks and searches teach nothing about a student",
     ],
     [
         "personalization_guardrails_enabled", "Guardrails",
+        "a model that does worse than sorting by time is rolled back",
         "a model that does badly stays until somebody acts",
     ],
 ];
@@ -52,15 +62,23 @@ function drawFirst(items) {
         "div",
         { class: "note warn first" },
         el("h2", {}, "To do first"),
-        el("p", {}, el("strong", { class: "do-first" }, sentence(distinct[0].warning)), "."),
+        el(
+            "p", {},
+            el("strong", { class: "do-first" }, sentence(distinct[0].warning)), ". ",
+            placeOf(distinct[0].area),
+        ),
         distinct.length > 1 && [
             el("h3", {}, "Then"),
             el("ol", { start: 2 }, distinct.slice(1).map((one) => el(
-                "li", {}, sentence(one.warning), " ",
-                el("span", { class: "quiet small" }, `(${one.area})`),
+                "li", {}, sentence(one.warning), ". ", placeOf(one.area),
             ))),
         ],
     );
+}
+
+/** The page of the desk where more of an area is, if there is one. */
+function placeOf(area) {
+    return MORE[area] && el("a", { class: "small", href: MORE[area][0] }, MORE[area][1]);
 }
 
 function drawAreas(items) {
@@ -75,12 +93,13 @@ function drawAreas(items) {
             "div",
             { class: "heading" },
             el("h3", {}, AREAS[area]),
-            MORE[area] && el("a", { class: "small", href: MORE[area][0] }, MORE[area][1]),
+            placeOf(area),
         ),
         el("dl", {}, lines.map((one) => el(
             "div",
             { class: "line" },
-            el("dt", {}, area === "settings" ? el("code", {}, one.item) : sentence(one.item)),
+            el("dt", {}, area === "settings" ? el("code", {}, one.item)
+                : sentence(words(one.item))),
             el("dd", {}, one.value),
             one.warning && el("dd", { class: "warning small" }, sentence(one.warning)),
         ))),
@@ -96,7 +115,7 @@ function drawSwitches(status) {
                 { name: "Now", value: ([key]) => onOrOff(status[key]) },
                 {
                     name: "Meaning",
-                    value: ([key, , meaning]) => meaningOf(status[key], meaning),
+                    value: ([key, , ...meanings]) => meaningOf(status[key], ...meanings),
                 },
                 { name: "Setting", value: ([key]) => el("code", {}, key.toUpperCase()) },
             ],
@@ -113,9 +132,9 @@ function onOrOff(value) {
     return value ? chip("on", "good") : chip("off");
 }
 
-function meaningOf(value, meaning) {
-    if (value === null) return "the value is not valid; what needs it fails";
-    return value ? el("span", { class: "quiet" }, "as it should be") : sentence(meaning);
+function meaningOf(value, on, off) {
+    if (value === null) return "The value is not valid; what needs it fails";
+    return value ? el("span", { class: "quiet" }, sentence(on)) : sentence(off);
 }
 
 function experiment(status) {
@@ -129,11 +148,12 @@ function experiment(status) {
 }
 
 /** What a span of ages is called: it begins where the one before ends. */
-function spans(ages) {
+function spans(ages, isNarrow = false) {
     return ages.map((age, place) => {
         const from = place === 0 ? null : ages[place - 1].up_to_hours;
         const to = age.up_to_hours;
         const hours = (value) => (value >= 48 ? `${value / 24} d` : `${value} h`);
+        if (isNarrow) return to === null ? "more" : `–${hours(to)}`;
         if (from === null) return `up to ${hours(to)}`;
         if (to === null) return `over ${hours(from)}`;
         return `${hours(from)}–${hours(to)}`;
@@ -149,12 +169,12 @@ function agesChart() {
             : `${counted(lists.with_list, "list")}, half of them younger than `
                 + `${duration(lists.median_age_seconds)}. `
                 + (lists.fresh === null ? "" : `${count(lists.fresh)} are fresh.`)),
-        draw: ({ lists }, colors) => {
+        draw: ({ lists }, colors, isNarrow) => {
             const total = lists.ages.reduce((sum, age) => sum + age.lists, 0);
             return {
                 traces: [{
                     type: "bar",
-                    x: spans(lists.ages),
+                    x: spans(lists.ages, isNarrow),
                     y: lists.ages.map((age) => age.lists),
                     marker: { color: colors.accent },
                     text: lists.ages.map((age) => (age.lists ? count(age.lists) : "")),
@@ -166,7 +186,7 @@ function agesChart() {
                 layout: {
                     bargap: 0.25,
                     margin: { l: 8, r: 8, t: 24, b: 8 },
-                    xaxis: { type: "category", showgrid: false },
+                    xaxis: { type: "category", showgrid: false, tickangle: 0 },
                     yaxis: { rangemode: "tozero", nticks: 4, tickformat: ",d" },
                 },
             };
@@ -194,8 +214,8 @@ function coverageChart() {
         summary: ({ coverage }) => (coverage.eligible_events === 0
             ? "There is no event to recommend: none is published, to come and not full."
             : `Of ${counted(coverage.eligible_events, "event")} that may be recommended, `
-                + `${percent(coverage.in_lists / coverage.eligible_events, 0)} are in some list and `
-                + `${percent(coverage.first_ten_share, 0)} among somebody's first ten.`),
+                + `${percent(coverage.in_lists / coverage.eligible_events, 0)} are in some list `
+                + `and ${percent(coverage.first_ten_share, 0)} among somebody's first ten.`),
         draw: (data, colors) => {
             const rows = coverageRows(data).reverse();
             return {
@@ -251,7 +271,7 @@ function drawTiles({ lists, coverage, status }) {
         ),
         tile(
             "Last guardrail",
-            lastGuardrail ? words(lastGuardrail.action) : "none yet",
+            lastGuardrail ? decided(lastGuardrail.action) : "none yet",
             lastGuardrail ? time(lastGuardrail.evaluated_at) : "nothing was judged",
         ),
     );

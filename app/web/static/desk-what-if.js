@@ -53,7 +53,8 @@ export class WhatIf {
         if (this.active.length === 0) {
             fill(this.body, empty(
                 "There is no model whose weights could be moved",
-                trouble ? `${sentence(trouble)}. ` : "", el("a", { href: "/desk/models" }, "Models"),
+                trouble ? `${sentence(trouble)}. ` : "",
+                el("a", { href: "/desk/models" }, "Models"),
             ));
             return null;
         }

@@ -60,8 +60,8 @@ function contributions(of) {
         height: 84 + 27 * (rows.length + 1),
         summary: (told) => {
             const silent = told.features.length - rows.length;
-            return `The contributions add up to a logit of ${decimal(told.logit)}, which is a score `
-                + `of ${decimal(told.score)}.`
+            return `The contributions add up to a logit of ${decimal(told.logit)}, which is a `
+                + `score of ${decimal(told.score)}.`
                 + (silent > 0 ? ` ${counted(silent, "feature")} of no effect here ${
                     silent === 1 ? "is" : "are"} left out.` : "");
         },
