@@ -1313,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-612c5771ed6ec56f02ccbde9175e8b58bc4f54d785b1cc78bca8909749525efa';
+fde1ad6388b75382916d2c137fca0d244bfea636b8fbfbf2d50ce921ca08cd8f';
