@@ -171,6 +171,7 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
     ),
+    ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
     ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
     ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
     ('function', '_desk_setting', ARRAY['text'], 'sql/desk/_desk_setting.sql'),
@@ -208,6 +209,13 @@ FROM (
         ARRAY['public.recommender_models'],
         'sql/scoring/_event_number_logits.sql'
     ),
+    (
+        'function',
+        '_event_reason',
+        ARRAY['integer', 'integer', 'text', 'text'],
+        'sql/demo/_event_reason.sql'
+    ),
+    ('function', '_event_state', ARRAY['integer', 'integer'], 'sql/demo/_event_state.sql'),
     ('function', '_exclusions', ARRAY['integer'], 'sql/serving/_exclusions.sql'),
     (
         'function',
@@ -358,6 +366,7 @@ FROM (
         ARRAY['integer', 'text[]', 'integer[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_learn_interests.sql'
     ),
+    ('function', '_learned_interests', ARRAY['integer'], 'sql/demo/_learned_interests.sql'),
     (
         'function',
         '_learning_delta',
@@ -868,6 +877,7 @@ FROM (
         'sql/job/fail_job.sql'
     ),
     ('function', 'feature_kind', ARRAY['text'], 'sql/feature/feature_kind.sql'),
+    ('function', 'feature_label', ARRAY['text', 'text'], 'sql/demo/feature_label.sql'),
     ('function', 'feature_names', ARRAY['text'], 'sql/feature/feature_names.sql'),
     ('function', 'feature_set', ARRAY['text[]'], 'sql/feature/feature_set.sql'),
     (
@@ -884,6 +894,25 @@ FROM (
         'sql/serving/get_admin_metrics.sql'
     ),
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
+    ('function', 'get_demo_admin', ARRAY[]::text[], 'sql/demo/get_demo_admin.sql'),
+    (
+        'function',
+        'get_demo_event',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_event.sql'
+    ),
+    (
+        'function',
+        'get_demo_explanation',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_explanation.sql'
+    ),
+    ('function', 'get_demo_facets', ARRAY['integer'], 'sql/demo/get_demo_facets.sql'),
+    ('function', 'get_demo_interests', ARRAY['integer'], 'sql/demo/get_demo_interests.sql'),
+    ('function', 'get_demo_list', ARRAY['integer'], 'sql/demo/get_demo_list.sql'),
+    ('function', 'get_demo_student', ARRAY['integer'], 'sql/demo/get_demo_student.sql'),
+    ('function', 'get_demo_students', ARRAY['text'], 'sql/demo/get_demo_students.sql'),
+    ('function', 'get_demo_tags', ARRAY['text'], 'sql/demo/get_demo_tags.sql'),
     (
         'function',
         'get_desk_account',
@@ -1038,6 +1067,24 @@ FROM (
         'score_user',
         ARRAY['integer', 'integer', 'boolean'],
         'sql/scoring/score_user.sql'
+    ),
+    (
+        'function',
+        'set_demo_favorite',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_favorite.sql'
+    ),
+    (
+        'function',
+        'set_demo_interest',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_interest.sql'
+    ),
+    (
+        'function',
+        'set_demo_registration',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_registration.sql'
     ),
     (
         'function',
@@ -1266,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-8355e864aa7492da311c930f3a915a7b23189e06868577d940ffc71409410a9c';
+612c5771ed6ec56f02ccbde9175e8b58bc4f54d785b1cc78bca8909749525efa';

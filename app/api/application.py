@@ -30,8 +30,9 @@ from app.schema import MIGRATIONS_DIR, SQL_DIR
 from app.schema.logic import read_logic
 from app.schema.migrations import read_migrations
 from app.settings import store_environment
+from app.web.demo import demo_routes
 from app.web.pages import web_routes
-from app.web.sessions import DemoSessions, Desk, SessionReader, Sessions
+from app.web.sessions import DESK, STUDENT, DemoSessions, Desk, SessionReader, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -71,8 +72,12 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
     ]
-    if settings.desk_enabled or settings.demo_mode:
-        middleware.append(Middleware(SessionReader, sessions))
+    seats = [
+        *([DESK] if settings.desk_enabled else []),
+        *([STUDENT] if settings.demo_mode else []),
+    ]
+    if seats:
+        middleware.append(Middleware(SessionReader, sessions, seats))
     if settings.cors_origins:
         middleware.insert(
             2,
@@ -121,12 +126,13 @@ def _face_routes(
     settings: ServerSettings, database: Database, authenticator: Authenticator, sessions: Sessions
 ) -> list[Route]:
     """Give the pages that are switched on, and what they ask beyond the API."""
-    desk = Desk(database, authenticator, sessions)
+    desk = Desk(database, authenticator, sessions) if settings.desk_enabled else None
     routes = web_routes(desk=settings.desk_enabled, demo=settings.demo_mode)
-    if settings.desk_enabled:
+    if desk:
         routes.append(desk.route())
     if settings.demo_mode:
         routes += DemoSessions(database, sessions, desk).routes()
+        routes += demo_routes(database, authenticator)
     return routes
 
 

@@ -16,6 +16,9 @@ LEFT_OUT = frozenset({"setting", "desk"})
 """Stages through which no rows flow: settings, which everything asks, and the admins' desk, which
 asks everything."""
 
+STAND_IN = "demo"
+"""The stage that does what the app would do, and is no part of the way."""
+
 TABLES = "tables"
 TRAINER = "app.training"
 TRAINER_READS = "pg_temp.training_matrix"
@@ -45,6 +48,7 @@ class Flow:
 
 def read_flow(objects: Sequence[LineageObject]) -> Flow:
     """Follow the rows; routines that serve only others are part of those that call them."""
+    objects = [item for item in objects if item.stage != STAND_IN]
     drawn = [item for item in objects if item.stage not in LEFT_OUT]
     stages = (TABLES, *dict.fromkeys(item.stage for item in drawn))
     routines = {item.name: item for item in objects if item.is_routine}
