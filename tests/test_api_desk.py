@@ -350,6 +350,16 @@ class TestVariants:
 
 
 class TestModels:
+    @pytest.mark.parametrize("features", [FEATURES, EXTENDED_FEATURES])
+    def test_every_feature_has_a_label_of_its_own(
+        self, features: tuple[str, ...], site: Site
+    ) -> None:
+        labels = site.value(
+            "SELECT array_agg(recommender._feature_label(f)) FROM unnest($1::text[]) AS f", features
+        )
+        assert len(set(labels)) == len(features)
+        assert not set(labels) & (set(features) - {"popularity"})
+
     def test_without_a_model_there_are_no_items(self, site: Site) -> None:
         assert asked(site, MODELS) == {"items": []}
 
@@ -795,6 +805,25 @@ class TestStudent:
         assert [item["weight"] for item in page["weights"]] == [
             *(0.1, 2, 0.5, 0.3, 0.7, 0.2, -0.1, 0.4)
         ]
+
+    @pytest.mark.parametrize(
+        ("feature", "attribute", "name"),
+        [
+            ("overlap_history_ratio", "jazz", "Jazz"),
+            ("overlap_history_ratio", "no such tag", "no such tag"),
+            ("co_attendance", str(CLUB), "Open Studio"),
+            ("series_share", f"{CLUB} life drawing", "Open Studio: life drawing"),
+            ("organizer_match", "999", "999"),
+            ("organizer_match", "9" * 30, "9" * 30),
+            ("series_share", "", ""),
+            ("same_city", str(CLUB), str(CLUB)),
+        ],
+    )
+    def test_an_attribute_has_a_name(
+        self, feature: str, attribute: str, name: str, known: Site
+    ) -> None:
+        query = "SELECT recommender._attribute_name($1, $2)"
+        assert known.value(query, feature, attribute) == name
 
     def test_what_is_shown_now_is_what_serving_picks(self, known: Site) -> None:
         page = asked(known, f"{STUDENTS}/{STUDENT}")
