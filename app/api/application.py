@@ -18,6 +18,7 @@ from starlette.routing import Route
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
+from app.api.desk_routes import desk_routes
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
@@ -29,6 +30,7 @@ from app.schema import MIGRATIONS_DIR, SQL_DIR
 from app.schema.logic import read_logic
 from app.schema.migrations import read_migrations
 from app.settings import store_environment
+from app.web.demo import demo_routes
 from app.web.pages import web_routes
 from app.web.sessions import DemoSessions, Desk, SessionReader, Sessions
 
@@ -94,6 +96,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application = Starlette(
         routes=[
             *api_routes(database, authenticator, metrics),
+            *desk_routes(database, authenticator),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
             *_face_routes(settings, database, authenticator, sessions),
@@ -125,6 +128,7 @@ def _face_routes(
         routes.append(desk.route())
     if settings.demo_mode:
         routes += DemoSessions(database, sessions, desk).routes()
+        routes += demo_routes(database, authenticator)
     return routes
 
 
