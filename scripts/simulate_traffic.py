@@ -98,7 +98,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         await connection.close()
     print_result(
-        f"{traffic.days} days to {until.isoformat()}: {_describe(totals)}"
+        f"{traffic.days} day{'s' if traffic.days > 1 else ''} to {until.isoformat()}: {_describe(totals)}"
         f" in {time.monotonic() - started:.1f} s"
     )
     return 0
