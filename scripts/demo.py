@@ -118,7 +118,13 @@ WHERE a.model_version = m.model_version AND a.activated_at < m.created_at
 MODELS = """
 SELECT
     m.model_version,
-    m.is_active,
+    CASE
+        WHEN m.is_active THEN 'is active'
+        WHEN EXISTS (
+            SELECT FROM public.model_activations AS a WHERE a.model_version = m.model_version
+        ) THEN 'was active'
+        ELSE 'was not activated'
+    END AS state,
     m.meta ->> 'verdict' AS verdict
 FROM public.recommender_models AS m
 ORDER BY m.id
@@ -325,8 +331,7 @@ async def _print_summary(connection: Connection[Record]) -> int | None:
             f"hitrate@10 {summary['hitrate']:.3f}, where chance is {summary['chance']:.3f}"
         )
     for model in await connection.fetch(MODELS):
-        state = "active" if model["is_active"] else "kept"
-        print_result(f"model {model['model_version']} is {state}: {model['verdict']}")
+        print_result(f"model {model['model_version']} {model['state']}: {model['verdict']}")
     if rows:
         table = Table(
             box=None,

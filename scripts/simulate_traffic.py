@@ -97,9 +97,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
             await settle(connection)
     finally:
         await connection.close()
+    days = "1 day" if traffic.days == 1 else f"{traffic.days:,} days"
     print_result(
-        f"{traffic.days} days to {until.isoformat()}: {_describe(totals)}"
-        f" in {time.monotonic() - started:.1f} s"
+        f"{days} to {until.isoformat()}: {_describe(totals)} in {time.monotonic() - started:.1f} s"
     )
     return 0
 

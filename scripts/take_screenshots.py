@@ -49,11 +49,11 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 """Root may have no sandbox, and a container little shared memory."""
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-TALLEST = {"desktop": 1800, "phone": 2000}
+TALLEST = {"desktop": 1200, "phone": 2000}
 """Pixels of a page that are shown; what is below is more of the same."""
 SCHEMES = ("light", "dark")
 LARGEST_BYTES = 80_000
-COLORS = (256, 128, 64, 32, 16)
+COLORS = (256, 128, 64, 48, 32, 24)
 READY = 'html[data-ready="true"]'
 SECONDS_TO_BUILD = 600
 

@@ -127,7 +127,7 @@ def test_each_page_is_taken_wide_and_narrow_light_and_dark(url: str, tmp_path: P
         assert len(picture) <= 80_000
         width, height = (int.from_bytes(picture[at : at + 4], "big") for at in (16, 20))
         # The page is far longer: a picture is as much of it as one wants to look at.
-        assert (width, height) == ((1280, 1800) if "desktop" in path.name else (390, 2000))
+        assert (width, height) == ((1280, 1200) if "desktop" in path.name else (390, 2000))
     light, dark = (
         (tmp_path / f"profile-phone-{scheme}.png").read_bytes() for scheme in ("light", "dark")
     )

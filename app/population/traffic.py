@@ -173,7 +173,7 @@ async def simulate_traffic(
                     totals=totals,
                 )
                 for start in traffic.starts():
-                    await street.pass_day(_rng(traffic, one, number, start // HOUR), start)
+                    await street.pass_day(_rng(traffic, one, number, start // HOUR % 2**32), start)
                     done += 1
                     on_progress(done, total)
     return totals
