@@ -355,5 +355,7 @@ async function exclude(kind, which, message) {
 async function excluded() {
     [event, exclusions] = await Promise.all([get(path), get("/api/me/personalization")]);
     draw();
+    // The button that was pressed is gone: go on beside it.
+    if (document.activeElement === document.body) unwanted.querySelector("button, a")?.focus();
     await strip.reload();
 }
