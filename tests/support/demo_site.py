@@ -67,10 +67,17 @@ class DemoSite:
 
     async def write(self, world: World) -> None:
         """Make this world all there is, moved to now, with a list for each student."""
+        await until(self._is_idle)
         await world.write(self.connection)
         await self.connection.execute(TO_THE_PRESENT, AS_OF)
         await self.connection.execute("SELECT recommender.refresh_features()")
         await self.connection.execute("CALL recommender.score_all(50)")
+
+    async def _is_idle(self) -> bool:
+        """Say whether no job waits or runs: it would be in the way of a TRUNCATE."""
+        return not await self.value(
+            "SELECT count(*) FROM background_jobs WHERE status IN ('queued', 'running')"
+        )
 
     async def value(self, sql: str, *arguments: object) -> Any:
         return await self.connection.fetchval(sql, *arguments)
@@ -203,9 +210,14 @@ async def visit(
     try:
         yield visit
     finally:
+        # What pages tell on being left is on its way before the next test begins.
+        for open_page in context.pages:
+            await open_page.goto("about:blank")
         await context.close()
-    assert [text for text in visit.complaints if not complaints or complaints not in text] == []
-    assert {urlsplit(url).netloc for url in visit.asked} <= {urlsplit(visit.url).netloc}
+    unexpected = [text for text in visit.complaints if not complaints or complaints not in text]
+    assert not unexpected, unexpected
+    elsewhere = [url for url in visit.asked if urlsplit(url).netloc != urlsplit(visit.url).netloc]
+    assert not elsewhere, elsewhere
 
 
 @dataclass(frozen=True)

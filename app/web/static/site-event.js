@@ -25,6 +25,7 @@ const main = document.getElementById("main");
 const path = `/api/demo/events/${id}`;
 let event = null;
 let strip = null;
+let isActing = false;
 let exclusions = { hidden_tags: [], blocked_organizers: [] };
 
 const banner = el("div", { class: "banner" });
@@ -220,11 +221,12 @@ function shareButton() {
     return el("button", { type: "button", id: "share", onclick: act(share) }, "Share");
 }
 
-/** Do something that a button is for: once at a time, and saying so if it fails. */
+/** Do something that a button is for: one thing at a time, and saying so if it fails. */
 function act(action) {
-    return async ({ currentTarget: button }) => {
-        if (button.disabled) return;
-        button.disabled = true;
+    return async () => {
+        // Not by disabling the button: that would take the focus away from it.
+        if (isActing) return;
+        isActing = true;
         try {
             await action();
         } catch (error) {
@@ -232,7 +234,7 @@ function act(action) {
             drawActions();
             fill(actions.querySelector(".trouble"), el("p", { class: "note bad" }, error.message));
         } finally {
-            button.disabled = false;
+            isActing = false;
         }
     };
 }
@@ -353,5 +355,7 @@ async function exclude(kind, which, message) {
 async function excluded() {
     [event, exclusions] = await Promise.all([get(path), get("/api/me/personalization")]);
     draw();
+    // The button that was pressed is gone: go on beside it.
+    if (document.activeElement === document.body) unwanted.querySelector("button, a")?.focus();
     await strip.reload();
 }

@@ -97,7 +97,7 @@ function changed(filters, how) {
     // One entry in the history for a search, however many pauses its typing had.
     const isTypingOn = how === "search" && search && filters.search;
     go(address(filters), ["strip"], Boolean(isTypingOn));
-    show(readFilters());
+    show(readFilters(), how === "search");
     if (how === "search" && filters.search) tell("search", filters);
     if (how === "filter" && isNarrowed(filters)) tell("filter", filters);
 }
@@ -116,9 +116,9 @@ function address({ page, ...filters }) {
     return `/${query({ ...filters, page: page > 1 ? page : "" })}`;
 }
 
-async function show(filters) {
+async function show(filters, isTyping = false) {
     const number = ++asked;
-    form.show(filters);
+    form.show(filters, isTyping);
     events.dataset.state = "loading";
     grid.setAttribute("aria-busy", "true");
     // What is there stays while the next is on its way, if that is soon.

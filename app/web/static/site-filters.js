@@ -84,8 +84,8 @@ export class FilterForm {
         options(tag, "Add a tag…", tags);
     }
 
-    /** Show what the address says. */
-    show(filters) {
+    /** Show what the address says, but for a search that somebody may still be typing on. */
+    show(filters, isTyping = false) {
         this.#filters = filters;
         const { elements } = this.#form;
         for (const name of ["category", "city"]) {
@@ -97,9 +97,7 @@ export class FilterForm {
             select.value = filters[name];
         }
         for (const name of ["search", "start_date", "end_date"]) {
-            if (elements[name] !== document.activeElement || name !== "search") {
-                elements[name].value = filters[name];
-            }
+            if (name !== "search" || !isTyping) elements[name].value = filters[name];
         }
         elements.tag.value = "";
         fill(

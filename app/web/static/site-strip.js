@@ -12,6 +12,7 @@ import { openWhy } from "./site-why.js";
 const WITHIN_MS = 10_000;
 const LOOK_MS = 500; // Long enough to see where things are before they move.
 const UP_TO_DATE = "Your list is up to date";
+const LATE = "Your list will follow a little later";
 
 /**
  * `list` is the key of telemetry's list: an order that changes while one looks at it stays that
@@ -86,14 +87,16 @@ export class Strip {
         if (this.#isWatching) return;
         this.#isWatching = true;
         this.#setState("updating", "Updating your list");
+        let isLate = false;
         try {
             while (this.#isAskedAgain) {
                 this.#isAskedAgain = false;
                 await this.#options.telemetry.flush();
                 const list = await waitForNewList(this.#generatedAt, WITHIN_MS);
-                if (list) await this.reload();
+                isLate = list.is_refreshing;
+                if (list.generated_at !== this.#generatedAt) await this.reload();
             }
-            this.#setState("settled");
+            this.#setState("settled", isLate ? LATE : undefined);
         } catch {
             // What is shown is still right; the next page shows the change.
             this.#setState("settled");
