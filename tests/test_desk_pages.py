@@ -599,7 +599,7 @@ def test_an_evaluation_is_asked_for_done_by_the_worker_and_shown(
             ask = page.get_by_role("button", name="Evaluate guardrails")
             dialog = page.get_by_role("dialog")
             await ask.click()
-            assert "rolled back" in await text(dialog)
+            await dialog.get_by_text("it is rolled back").wait_for()
             await dialog.get_by_role("button", name="Cancel").click()
             await dialog.wait_for(state="detached")
             assert await site.connection.fetchval("SELECT count(*) FROM background_jobs") == 0

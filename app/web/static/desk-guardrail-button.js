@@ -15,13 +15,13 @@ const WAIT_SECONDS = 45;
 export function evaluateButton(onDone) {
     const button = el("button", { type: "button", id: "evaluate" }, "Evaluate guardrails …");
     button.addEventListener("click", async () => {
-        const before = await newest().catch(() => null);
+        const before = newest().catch(() => null);
         const job = await ask();
         if (!job) return;
         tellDone(["Job ", el("a", { href: "/desk/jobs" }, String(job.job_id)), " is queued."]);
         button.disabled = true;
         button.setAttribute("aria-busy", "true");
-        const evaluation = await appeared(before?.evaluation_id ?? 0);
+        const evaluation = await appeared((await before)?.evaluation_id ?? 0);
         button.disabled = false;
         button.removeAttribute("aria-busy");
         tellOutcome(job, evaluation);

@@ -323,8 +323,8 @@ function drawNothing(data) {
     return shown > 0 ? null : empty(
         "Nobody was shown the events list in these days",
         "Clients tell by POST /api/analytics/interactions which events they showed, with"
-            + " meta.source events_list and meta.sort recommended or time. Without that there is nothing to"
-            + " measure, and the guardrails have nothing to judge by.",
+            + " meta.source events_list and meta.sort recommended or time. Without that there is"
+            + " nothing to measure, and the guardrails have nothing to judge by.",
     );
 }
 
