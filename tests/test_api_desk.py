@@ -94,6 +94,7 @@ def known(site: Site) -> Site:
     for number in range(25):
         world.interact(STUDENT, "view", 1 + number, at=-hours(number + 1), meta={"n": number})
     world.interact(STUDENT, "click", gone, at=-hours(0.5))
+    world.interact(STUDENT, "impression", 2, at=-hours(0.4))
     world.interact(STUDENT, "search", at=-hours(0.2), meta={"tags": ["x"]})
     world.interact(STUDENT, "click", 1, at=hours(2))
     site.write(world)
@@ -842,7 +843,7 @@ class TestStudent:
         ] == [(4, 1, 0.999), (1, 3, 0.997), (10, 4, 0.996)]
         assert {item["rank"] for item in page["items"] if item["source"] != "list"} == {None}
 
-    def test_the_last_twenty_interactions_the_latest_first(self, known: Site) -> None:
+    def test_the_last_twenty_interactions_without_what_was_merely_shown(self, known: Site) -> None:
         done = asked(known, f"{STUDENTS}/{STUDENT}")["interactions"]
         assert [(item["interaction_type"], item["event_id"]) for item in done] == [
             *(("search", None), ("click", 31)),

@@ -773,7 +773,7 @@ def _student_schema() -> Json:
                         "meta": {"description": "As it was sent"},
                     }
                 ),
-                description="The last twenty, the latest first",
+                description="The last twenty but impressions, the latest first",
             ),
             "hidden_tags": array(reference("Tag")),
             "blocked_organizers": array(reference("Organizer")),

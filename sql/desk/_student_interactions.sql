@@ -1,4 +1,4 @@
--- What a student did last, as JSON.
+-- What a student did last, as JSON. What was merely shown would bury it.
 
 CREATE OR REPLACE FUNCTION recommender._student_interactions(p_student_id integer)
 RETURNS json
@@ -27,7 +27,10 @@ BEGIN ATOMIC
             s.meta
         FROM recommender.source_interactions AS s
         -- What retention kept stands for several.
-        WHERE s.user_id = p_student_id AND s.id IS NOT NULL
+        WHERE
+            s.user_id = p_student_id
+            AND s.id IS NOT NULL
+            AND s.interaction_type <> 'impression'
         ORDER BY s.occurred_at DESC, s.id DESC
         LIMIT 20
     ) AS i
@@ -35,4 +38,4 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION recommender._student_interactions(integer) IS
-'The last 20 interactions of a student by recommender.as_of() as an array, the latest first: occurred_at, interaction_type, event_id (null: search, filter), title (null: the event is deleted) and meta.';
+'The last 20 interactions of a student, impressions left out, by recommender.as_of() as an array, the latest first: occurred_at, interaction_type, event_id (null: search, filter), title (null: the event is deleted) and meta.';

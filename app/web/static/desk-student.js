@@ -148,9 +148,12 @@ function rankRow(one, student) {
 
 function drawInteractions(interactions) {
     if (interactions.length === 0) {
-        return empty("No interactions", "Nothing this student did was recorded.");
+        return empty(
+            "No interactions",
+            "Nothing this student did was recorded; what was merely shown does not count.",
+        );
     }
-    return el("div", { class: "card" }, table("The last twenty", [
+    return el("div", { class: "card" }, table("The last twenty, without impressions", [
         { name: "When", value: (one) => time(one.occurred_at) },
         { name: "What", header: true, value: (one) => sentence(words(one.interaction_type)) },
         { name: "Event", value: (one) => one.title ?? "" },
