@@ -199,7 +199,8 @@ def test_a_token_of_an_admin_opens_the_page_one_came_for(
             await page.get_by_role("button", name="Sign out").click()
             await page.wait_for_url("**/desk/sign-in")
             assert [one["name"] for one in await visit.context.cookies()] == []
-            await page.goto(f"{visit.url}/desk")
+            # Nor does the browser bring back what it keeps of the page.
+            await page.go_back()
             await page.wait_for_url("**/desk/sign-in?**")
 
     run(look())
@@ -279,6 +280,25 @@ def test_a_session_that_ends_leads_to_signing_in_and_back(
             await visit.context.clear_cookies()
             await page.get_by_role("button", name="Refresh").click()
             await page.wait_for_url("**/desk/sign-in?**")
+
+    run(look())
+
+
+def test_a_wrong_clock_ends_no_session(browser: Browser, site: Site, run: Run) -> None:
+    async def look() -> None:
+        async with visiting(browser, site.server.url) as visit:
+            await sign_in(visit)
+            await visit.page.clock.set_fixed_time(AS_OF + days(36500))
+            async with visit.page.expect_response("**/api/admin/session") as asked:
+                await visit.open("/desk/jobs")
+            assert (await asked.value).ok
+            # Asked again, since by this clock it is over; and nobody is led away.
+            await visit.page.wait_for_function(
+                "performance.getEntriesByName(new URL('/api/admin/session', location).href)"
+                ".length === 2"
+            )
+            assert await visit.page.get_by_role("heading", name="Schedule").count() == 1
+            assert visit.page.url.endswith("/desk/jobs")
 
     run(look())
 
@@ -879,7 +899,9 @@ def test_a_students_page_tells_what_is_known_and_why_they_see_what(
                 assert shown.startswith(mark)
                 assert re.sub(r"\s+", " ", check["detail"]) in shown
             assert await page.evaluate(CONTRAST) == []
-            assert "Impression" in (await texts(page.locator("section").last))[0]
+            rows = page.locator("section").last.locator("tbody tr")
+            assert await rows.count() == len(told["interactions"]) == 20
+            assert all(" Click Jazz night " in row for row in await texts(rows))
 
     run(look())
 

@@ -14,6 +14,7 @@ const PAGES = [
 ];
 const SIGN_IN = "/desk/sign-in";
 const SOON_SECONDS = 300;
+const AGAIN_SECONDS = 30;
 
 /** The base of the Desk API. */
 export const API = "/api/admin/personalization";
@@ -65,6 +66,11 @@ export async function openDesk({ title, intro, load, build, every }) {
     return { refresh: () => desk.refresh() };
 }
 
+// A page that the browser kept whole may be of somebody who has signed out since.
+addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+});
+
 /** Ask who sits here; errors are shown, with a way on. */
 async function welcome(place) {
     try {
@@ -107,7 +113,11 @@ function whoIsHere(session) {
     const look = () => {
         const left = (ends - Date.now()) / 1000;
         if (left <= 0) {
-            signIn("ended");
+            // By this clock, which may be wrong: the server knows.
+            until.textContent = "session ends";
+            guarded(get("/api/admin/session")).catch(() => {}).then(
+                () => setTimeout(look, 1000 * AGAIN_SECONDS),
+            );
             return;
         }
         const isSoon = left < SOON_SECONDS;
