@@ -298,6 +298,27 @@ def test_a_hidden_page_is_not_looked_at(reading: Reading, places: Town, run: Run
     run(look())
 
 
+def test_a_list_in_a_tab_behind_counts_when_one_looks_there(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading() as reader:
+            await reader.become("hidden")
+            await reader.observe(places.hikes[:1], source="events_list", sort="time")
+            await reader.page.evaluate("id => { telemetry.view(id) }", places.jazz[0])
+            await reader.pass_time(30)
+            assert await reader.kept() == 0
+            await reader.become("visible")
+            await reader.pass_time(1.1)
+            rows = await reader.stored()
+            assert [(kind, event) for kind, event, _meta in rows] == [
+                ("view", places.jazz[0]),
+                ("impression", places.hikes[0]),
+            ]
+
+    run(look())
+
+
 def test_the_same_list_counts_once_in_all_its_pages_and_another_one_anew(
     reading: Reading, places: Town, run: Run
 ) -> None:
@@ -436,6 +457,21 @@ def test_what_was_not_answered_is_sent_again_and_stored_once(
             assert await reader.seen() == places.hikes[:2]
             assert reader.line.faults == []
             await until(reader.is_done)
+
+    run(look())
+
+
+def test_many_at_once_that_fail_are_sent_again_without_anything_that_follows(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading(complaints=NETWORK) as reader:
+            reader.line.faults = [Fault.NO_REQUEST, Fault.NO_ANSWER, Fault.UNAVAILABLE]
+            await reader.page.evaluate(
+                "id => { for (let n = 0; n < 30; n++) telemetry.share(id, { n }) }", places.jazz[0]
+            )
+            await until(reader.is_done)
+            assert len(await reader.site.interactions("share")) == 30
 
     run(look())
 
