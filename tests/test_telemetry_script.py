@@ -185,9 +185,10 @@ class Reader:
         """Count what the browser keeps until it is known to have arrived."""
         return int(await self.page.evaluate("localStorage.length"))
 
-    async def seen(self) -> list[int | None]:
+    async def seen(self) -> list[int]:
         """Give the events of the impressions that are stored, in their order."""
-        return [event for kind, event, _meta in await self.stored() if kind == "impression"]
+        rows = await self.stored()
+        return [event for kind, event, _meta in rows if kind == "impression" and event]
 
 
 class Reading(Protocol):
