@@ -244,7 +244,7 @@ async function find() {
         const { items } = await get(`/api/demo/tags${query({ search: text })}`);
         if (number !== asked) return;
         const known = new Set((interests?.chosen ?? []).map((tag) => tag.id));
-        const others = items.filter((tag) => !known.has(tag.id)).slice(0, 12);
+        const others = items.filter((tag) => !known.has(tag.id)).slice(0, 9);
         fill(
             found,
             others.length
