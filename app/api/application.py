@@ -18,6 +18,7 @@ from starlette.routing import Route
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
+from app.api.desk_routes import desk_routes
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
@@ -31,7 +32,7 @@ from app.schema.migrations import read_migrations
 from app.settings import store_environment
 from app.web.demo import demo_routes
 from app.web.pages import web_routes
-from app.web.sessions import DemoSessions, Desk, SessionReader, Sessions
+from app.web.sessions import DESK, STUDENT, DemoSessions, Desk, SessionReader, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -71,8 +72,12 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
     ]
-    if settings.desk_enabled or settings.demo_mode:
-        middleware.append(Middleware(SessionReader, sessions))
+    seats = [
+        *([DESK] if settings.desk_enabled else []),
+        *([STUDENT] if settings.demo_mode else []),
+    ]
+    if seats:
+        middleware.append(Middleware(SessionReader, sessions, seats))
     if settings.cors_origins:
         middleware.insert(
             2,
@@ -95,6 +100,7 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application = Starlette(
         routes=[
             *api_routes(database, authenticator, metrics),
+            *desk_routes(database, authenticator),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
             *_face_routes(settings, database, authenticator, sessions),
@@ -120,9 +126,9 @@ def _face_routes(
     settings: ServerSettings, database: Database, authenticator: Authenticator, sessions: Sessions
 ) -> list[Route]:
     """Give the pages that are switched on, and what they ask beyond the API."""
-    desk = Desk(database, authenticator, sessions)
+    desk = Desk(database, authenticator, sessions) if settings.desk_enabled else None
     routes = web_routes(desk=settings.desk_enabled, demo=settings.demo_mode)
-    if settings.desk_enabled:
+    if desk:
         routes.append(desk.route())
     if settings.demo_mode:
         routes += DemoSessions(database, sessions, desk).routes()

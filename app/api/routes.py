@@ -103,23 +103,26 @@ class TelemetryEndpoint:
 
 
 class BodyEndpoint:
-    """Hands a JSON body to a function of SQL with who sends it; an empty one is {}."""
+    """Hands a JSON body to a function of SQL, last of its arguments; an empty one is {}."""
 
-    def __init__(self, database: Database, authenticator: Authenticator, function: str) -> None:
+    def __init__(
+        self, database: Database, call: str, arguments: Arguments, *, is_read: bool = False
+    ) -> None:
         self._database = database
-        self._authenticator = authenticator
-        self._statement = f"SELECT status, headers, body FROM recommender.{function}($1, $2::jsonb)"  # noqa: S608
+        self._statement = f"SELECT status, headers, body FROM recommender.{call}"  # noqa: S608
+        self._arguments = arguments
+        self._is_read = is_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, and answer as the database says."""
-        user_id = self._authenticator.asker(scope)
+        """Read the body once it is known who sends it, and answer as the database says."""
+        arguments = self._arguments(scope)
         body = await read_body(receive)
         if body is None:
             return
         # What is no JSON is NULL: who may not ask is told that, others what is wrong with it.
         text, problem = await _read_text(body) if body.strip() else ("{}", None)
         row = await self._database.fetchrow(
-            self._statement, user_id, None if problem else text, is_read=False
+            self._statement, *arguments, None if problem else text, is_read=self._is_read
         )
         if problem and row["status"] == problem.status:
             raise problem
@@ -200,7 +203,7 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
         return authenticator.asker(scope), days
 
     def admin(path: str, function: str) -> Route:
-        endpoint = BodyEndpoint(database, authenticator, function)
+        endpoint = BodyEndpoint(database, f"{function}($1, $2::jsonb)", user)
         return Route(f"{ADMIN}/{path}", endpoint, methods=["POST"])
 
     events = "get_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"

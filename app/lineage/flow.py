@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from app.lineage.reading import LineageObject
 
-LEFT_OUT = frozenset({"setting"})
-"""Stages whose objects everything asks and through which no rows flow."""
+LEFT_OUT = frozenset({"setting", "desk"})
+"""Stages through which no rows flow: settings, which everything asks, and the admins' desk, which
+asks everything."""
 
 STAND_IN = "demo"
 """The stage that does what the app would do, and is no part of the way."""
@@ -51,7 +52,7 @@ def read_flow(objects: Sequence[LineageObject]) -> Flow:
     drawn = [item for item in objects if item.stage not in LEFT_OUT]
     stages = (TABLES, *dict.fromkeys(item.stage for item in drawn))
     routines = {item.name: item for item in objects if item.is_routine}
-    called = {name for item in objects for name in item.reads if name in routines}
+    called = {name for item in drawn for name in item.reads if name in routines}
     nodes = {}
     edges: set[tuple[str, str]] = set()
     for item in drawn:

@@ -22,7 +22,7 @@ from app.api.problems import API_PREFIX, Problem
 from app.api.routes import ByMethod, send_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from asyncpg import Record
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -115,16 +115,19 @@ class SessionReader:
     from other sites' requests already; this also keeps out other origins of the same site.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, seats: Collection[Seat]) -> None:
         self._app = app
         self._sessions = sessions
+        self._seats = seats
+        """The faces that are switched on: cookies of others are good for nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its user."""
         if scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
             seat = DESK if scope["path"].startswith(DESK.path) else STUDENT
             headers = dict(scope["headers"])
-            if b"cookie" in headers and b"authorization" not in headers:
+            may_sit = seat in self._seats and b"authorization" not in headers
+            if may_sit and b"cookie" in headers:
                 session = self._sessions.read(seat, scope)
                 if session:
                     try:
@@ -147,15 +150,20 @@ def refuse_other_origins(scope: Scope) -> None:
     if site is not None:
         is_own = site == b"same-origin"
     else:
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        is_own = bool(origin) and urlsplit(origin).netloc == headers.get(b"host", b"").decode(
-            "latin-1"
-        )
+        is_own = _origin_host(headers) == headers.get(b"host")
     if not is_own:
         raise Problem(
             HTTPStatus.FORBIDDEN,
             "this was not sent by a page of this server; programs send a token instead of a cookie",
         )
+
+
+def _origin_host(headers: Mapping[bytes, bytes]) -> bytes:
+    """Give the host that the header Origin names; empty where it names none."""
+    try:
+        return urlsplit(headers.get(b"origin", b"")).netloc
+    except ValueError:
+        return b""
 
 
 class Desk:
@@ -184,6 +192,9 @@ class Desk:
     async def admit(self, scope: Scope, send: Send, user_id: int, expires_at: float) -> None:
         """Begin a session for an admin; anybody else is told what the API would say."""
         session = Session(user_id, int(min(expires_at, time.time() + LIFE_SECONDS)))
+        if session.expires_at <= time.time():
+            # The API is lenient with clocks that differ, but this would end as it begins.
+            raise Problem(HTTPStatus.UNAUTHORIZED, "the token has expired")
         row = await self._account(session)
         if row["status"] == HTTPStatus.OK:
             cookie = self._sessions.cookie(DESK, session, scope)
@@ -212,7 +223,7 @@ class Desk:
 class DemoSessions:
     """/api/demo/session: become a student of the demo; and /api/demo/desk-session: its admin."""
 
-    def __init__(self, database: Database, sessions: Sessions, desk: Desk) -> None:
+    def __init__(self, database: Database, sessions: Sessions, desk: Desk | None) -> None:
         self._database = database
         self._sessions = sessions
         self._desk = desk
@@ -222,10 +233,11 @@ class DemoSessions:
         by_method = ByMethod(
             {"GET": self._show, "HEAD": self._show, "POST": self._begin, "DELETE": self._end}
         )
-        return [
-            Route("/api/demo/session", by_method, methods=["GET", "POST", "DELETE"]),
-            Route("/api/demo/desk-session", ByMethod({"POST": self._begin_desk}), methods=["POST"]),
-        ]
+        routes = [Route("/api/demo/session", by_method, methods=["GET", "POST", "DELETE"])]
+        if self._desk:
+            endpoint = _DemoDesk(self._database, self._desk)
+            routes.append(Route("/api/demo/desk-session", endpoint, methods=["POST"]))
+        return routes
 
     async def _begin(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_other_origins(scope)
@@ -251,7 +263,21 @@ class DemoSessions:
         refuse_other_origins(scope)
         await _send_gone(self._sessions.no_cookie(STUDENT, scope), send)
 
-    async def _begin_desk(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _student(self, user_id: int | None) -> Record:
+        return await self._database.fetchrow(
+            "SELECT status, headers, body FROM recommender.get_demo_student($1)", user_id
+        )
+
+
+class _DemoDesk:
+    """POST /api/demo/desk-session: in the demo, anybody may be its admin."""
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._database = database
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Begin a session for the demo's admin."""
         refuse_other_origins(scope)
         row = await self._database.fetchrow(
             "SELECT status, headers, body FROM recommender.get_demo_admin()"
@@ -261,11 +287,6 @@ class DemoSessions:
             return
         user_id = json.loads(row["body"])["user_id"]
         await self._desk.admit(scope, send, user_id, time.time() + LIFE_SECONDS)
-
-    async def _student(self, user_id: int | None) -> Record:
-        return await self._database.fetchrow(
-            "SELECT status, headers, body FROM recommender.get_demo_student($1)", user_id
-        )
 
 
 async def _read_field(receive: Receive, name: str, kind: type[Value]) -> Value:
