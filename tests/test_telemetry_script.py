@@ -455,9 +455,17 @@ def test_what_was_not_answered_is_sent_again_and_stored_once(
             reader.line.faults = [fault, fault]
             await reader.observe(places.hikes[:2], source="x", sort="time")
             await reader.pass_time(1.1)
-            assert await reader.seen() == places.hikes[:2]
-            assert reader.line.faults == []
+            await reader.track("search", None, {})
             await until(reader.is_done)
+            assert reader.line.faults == []
+            assert [
+                (row["interaction_type"], row["event_id"])
+                for row in await reader.site.interactions()
+            ] == [
+                ("impression", places.hikes[0]),
+                ("impression", places.hikes[1]),
+                ("search", None),
+            ]
 
     run(look())
 
