@@ -185,9 +185,10 @@ class Reader:
         """Count what the browser keeps until it is known to have arrived."""
         return int(await self.page.evaluate("localStorage.length"))
 
-    async def seen(self) -> list[int | None]:
+    async def seen(self) -> list[int]:
         """Give the events of the impressions that are stored, in their order."""
-        return [event for kind, event, _meta in await self.stored() if kind == "impression"]
+        rows = await self.stored()
+        return [event for kind, event, _meta in rows if kind == "impression" and event]
 
 
 class Reading(Protocol):
@@ -294,6 +295,27 @@ def test_a_hidden_page_is_not_looked_at(reading: Reading, places: Town, run: Run
             await reader.become("visible")
             await reader.pass_time(5)
             assert await reader.seen() == places.hikes[:1]
+
+    run(look())
+
+
+def test_a_list_in_a_tab_behind_counts_when_one_looks_there(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading() as reader:
+            await reader.become("hidden")
+            await reader.observe(places.hikes[:1], source="events_list", sort="time")
+            await reader.page.evaluate("id => { telemetry.view(id) }", places.jazz[0])
+            await reader.pass_time(30)
+            assert await reader.kept() == 0
+            await reader.become("visible")
+            await reader.pass_time(1.1)
+            rows = await reader.stored()
+            assert [(kind, event) for kind, event, _meta in rows] == [
+                ("view", places.jazz[0]),
+                ("impression", places.hikes[0]),
+            ]
 
     run(look())
 
@@ -433,9 +455,32 @@ def test_what_was_not_answered_is_sent_again_and_stored_once(
             reader.line.faults = [fault, fault]
             await reader.observe(places.hikes[:2], source="x", sort="time")
             await reader.pass_time(1.1)
-            assert await reader.seen() == places.hikes[:2]
-            assert reader.line.faults == []
+            await reader.track("search", None, {})
             await until(reader.is_done)
+            assert reader.line.faults == []
+            assert [
+                (row["interaction_type"], row["event_id"])
+                for row in await reader.site.interactions()
+            ] == [
+                ("impression", places.hikes[0]),
+                ("impression", places.hikes[1]),
+                ("search", None),
+            ]
+
+    run(look())
+
+
+def test_many_at_once_that_fail_are_sent_again_without_anything_that_follows(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading(complaints=NETWORK) as reader:
+            reader.line.faults = [Fault.NO_REQUEST, Fault.NO_ANSWER, Fault.UNAVAILABLE]
+            await reader.page.evaluate(
+                "id => { for (let n = 0; n < 30; n++) telemetry.share(id, { n }) }", places.jazz[0]
+            )
+            await until(reader.is_done)
+            assert len(await reader.site.interactions("share")) == 30
 
     run(look())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -64,10 +64,12 @@ class DemoSite:
 
     server: ApiServer
     connection: Connection[Record]
+    has_worker: bool
 
     async def write(self, world: World) -> None:
         """Make this world all there is, moved to now, with a list for each student."""
-        await until(self._is_idle)
+        if self.has_worker:
+            await until(self._is_idle)
         await world.write(self.connection)
         await self.connection.execute(TO_THE_PRESENT, AS_OF)
         await self.connection.execute("SELECT recommender.refresh_features()")
@@ -103,12 +105,11 @@ def open_demo_site(database_url: str, run: Run, *, worker: bool) -> Iterator[Dem
     """Start the server, and the worker where lists are to follow what students do."""
     connection = run(connect(database_url))
     try:
-        with serve(database_url, **LIVELY) as server:
-            if worker:
-                with working(database_url, **LIVELY):
-                    yield DemoSite(server, connection)
-            else:
-                yield DemoSite(server, connection)
+        with (
+            serve(database_url, **LIVELY) as server,
+            working(database_url, **LIVELY) if worker else nullcontext(),
+        ):
+            yield DemoSite(server, connection, worker)
     finally:
         run(connection.close())
 

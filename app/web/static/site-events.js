@@ -22,7 +22,11 @@ const grid = el("div", { class: "grid" });
 const summary = el("p", { class: "summary quiet", role: "status" });
 const pager = el("nav", { class: "pager", "aria-label": "Pages of events" });
 const heading = el("h2", { id: "events-title", tabindex: "-1" }, "All events");
-const sorts = el("div", { class: "sorts", role: "group", "aria-label": "Order" });
+const sorts = el(
+    "div",
+    { class: "sorts", role: "group", "aria-label": "Order" },
+    SORTS.map(sortButton),
+);
 const events = el(
     "section",
     { id: "events", "aria-labelledby": "events-title" },
@@ -48,7 +52,7 @@ let watched = null;
 let asked = 0;
 form.show(readFilters());
 addEventListener("popstate", () => show(readFilters()));
-addEventListener("pageshow", (event) => event.persisted && strip?.watch());
+addEventListener("pageshow", (event) => event.persisted && strip?.check());
 
 await Promise.all([showFacets(), show(readFilters()), strip?.load()]);
 ready();
@@ -152,7 +156,9 @@ function draw(filters, answer) {
         startPosition: (answer.page - 1) * answer.page_size,
         meta: filters.sort ? { sort_explicit: true } : {},
     });
-    drawSorts(filters, answer);
+    for (const button of sorts.children) {
+        button.setAttribute("aria-pressed", String(button.dataset.sort === answer.sort));
+    }
     fill(summary, summarize(filters, answer));
     drawPager(filters, answer);
     events.dataset.state = "settled";
@@ -174,24 +180,12 @@ function summarize(filters, { total, sort }) {
     return said;
 }
 
-function drawSorts(filters, { sort }) {
-    fill(
-        sorts,
-        SORTS.map(([value, name]) =>
-            el(
-                "button",
-                {
-                    type: "button",
-                    "aria-pressed": String(sort === value),
-                    onclick: () => {
-                        go(address({ ...readFilters(), sort: value, page: 1 }), ["strip"]);
-                        show(readFilters());
-                    },
-                },
-                name,
-            ),
-        ),
-    );
+function sortButton([value, name]) {
+    const choose = () => {
+        go(address({ ...readFilters(), sort: value, page: 1 }), ["strip"]);
+        show(readFilters());
+    };
+    return el("button", { type: "button", "data-sort": value, onclick: choose }, name);
 }
 
 function nothing(filters) {

@@ -34,6 +34,7 @@ const search = el("input", {
 if (student) {
     drawPage();
     await Promise.all([load(), find()]);
+    if (location.hash === "#hidden") document.getElementById("hidden").scrollIntoView();
 } else {
     fill(
         main,
@@ -91,7 +92,7 @@ function section(id, title, text, ...content) {
     return el(
         "section",
         { class: "card", "aria-labelledby": id },
-        el("h2", { id }, title),
+        el("h2", { id, tabindex: "-1" }, title),
         el("p", { class: "quiet small" }, text),
         content,
     );
@@ -243,7 +244,7 @@ async function find() {
         const { items } = await get(`/api/demo/tags${query({ search: text })}`);
         if (number !== asked) return;
         const known = new Set((interests?.chosen ?? []).map((tag) => tag.id));
-        const others = items.filter((tag) => !known.has(tag.id)).slice(0, 12);
+        const others = items.filter((tag) => !known.has(tag.id)).slice(0, 9);
         fill(
             found,
             others.length
@@ -292,7 +293,7 @@ async function drop(tag) {
 async function readmit(kind, one, name) {
     const path = `/api/me/personalization/${kind}/${one.id}`;
     if (await change(remove(path))) toast(`${name} may be shown again.`, () => change(post(path)));
-    document.getElementById("hidden").scrollIntoView({ block: "nearest" });
+    if (document.activeElement === document.body) document.getElementById("hidden").focus();
 }
 
 /** Wait for a change and show what is true then; say whether it worked. */

@@ -105,9 +105,10 @@ export class Strip {
         }
     }
 
-    /** Forget what was shown last: it has what the student no longer wants to see. */
-    forget() {
-        if (this.#options.memory) sessionStorage.removeItem(this.#memoryKey());
+    /** The page is looked at again: has the list changed in the meantime? */
+    async check() {
+        const list = await get("/api/demo/list").catch(() => null);
+        if (list?.is_refreshing || (list && list.generated_at !== this.#generatedAt)) this.watch();
     }
 
     async #ask() {

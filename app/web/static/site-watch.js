@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 
 const ASK_MS = 350;
-const QUIET_MS = 2500;
+const QUIET_MS = 1500;
 
 /**
  * Wait until the list is another than that of `generatedAt`, and no refresh goes on; give what is

@@ -36,7 +36,7 @@ export function startTelemetry({ endpoint, headers = {}, user = "visitor" }) {
 
     function pause() {
         for (const part of [...stays, ...lists]) part.pause();
-        sender.flush(true);
+        sender.leave();
     }
 
     function leave() {
@@ -106,7 +106,7 @@ export function startTelemetry({ endpoint, headers = {}, user = "visitor" }) {
         },
 
         /** Send what waits; resolves when an answer, or none, has come. */
-        flush: () => sender.flush(false),
+        flush: () => sender.flush(),
 
         /** End all of it. What waits is not sent any more, but by that user's next page. */
         stop() {
@@ -253,7 +253,7 @@ class Sender {
     #headers;
     #timer = 0;
     #underway = new Set();
-    #isBusy = false;
+    #current = null;
     #isStopped = false;
     #failures = 0;
     #notBefore = 0;
@@ -267,13 +267,13 @@ class Sender {
 
     soon() {
         const waiting = this.#waiting();
-        if (waiting.length >= ENOUGH && Date.now() >= this.#notBefore) this.flush(false);
+        if (waiting.length >= ENOUGH && Date.now() >= this.#notBefore) this.#flush(false);
         else this.#wait(WAIT_MS);
     }
 
     retryNow() {
         this.#notBefore = this.#closedUntil;
-        this.flush(false);
+        this.#flush(false);
     }
 
     stop() {
@@ -281,22 +281,39 @@ class Sender {
         this.#isStopped = true;
     }
 
-    async flush(isLeaving) {
-        const now = Date.now();
-        if (this.#isStopped) return;
-        if (isLeaving ? now < this.#closedUntil : this.#isBusy || now < this.#notBefore) return;
+    /** Send what waits, and wait for the answer, also for one that is under way. */
+    async flush() {
+        await this.#current;
+        await this.#flush(false);
+    }
+
+    leave() {
+        this.#flush(true);
+    }
+
+    async #flush(isLeaving) {
+        // Whatever comes in the meantime is seen to when the answer is there.
+        if (this.#isStopped || (this.#current && !isLeaving)) return;
+        if (Date.now() < (isLeaving ? this.#closedUntil : this.#notBefore)) {
+            this.#wait(0);
+            return;
+        }
         const batch = this.#waiting();
         if (batch.length === 0) return;
         clearTimeout(this.#timer);
         this.#timer = 0;
-        this.#isBusy = true;
+        this.#current = this.#send(batch);
+        await this.#current;
+        if (this.#waiting().length) this.#wait(WAIT_MS);
+    }
+
+    async #send(batch) {
         const keys = batch.map(([key]) => key);
         for (const key of keys) this.#underway.add(key);
         const answer = await this.#post(JSON.stringify({ events: batch.map(([, it]) => it) }));
         for (const key of keys) this.#underway.delete(key);
-        this.#isBusy = false;
         await this.#conclude(keys, answer);
-        if (this.#waiting().length) this.#wait(WAIT_MS);
+        this.#current = null;
     }
 
     #waiting() {
@@ -308,7 +325,7 @@ class Sender {
         const wait = Math.max(ms, this.#notBefore - Date.now());
         this.#timer = setTimeout(() => {
             this.#timer = 0;
-            this.flush(false);
+            this.#flush(false);
         }, wait);
     }
 
