@@ -1313,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-097aaa4e74b797e64425664a7102882e381edc1f3183e3bd6b5babc1f2c82c69';
+5f93cb225748a9eeb06b95577875462edbe5fcf03331ac0164fa72ab0386c792';

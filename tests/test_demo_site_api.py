@@ -620,6 +620,18 @@ def test_an_interest_is_chosen_once_and_taken_back(site: Site) -> None:
         assert problem["detail"] == "there is no tag with this id"
 
 
+def test_an_interest_has_the_list_refreshed(site: Site) -> None:
+    world = World()
+    ana = world.student()
+    world.tag("Jazz")
+    world.model(*range(8), version="m")
+    for method in ("POST", "DELETE"):
+        site.write(world)
+        site.set(task_queue_enabled=True, recommendations_realtime_refresh_enabled=True)
+        assert site.ask(f"{DEMO}/interests/1", ana, method=method).is_success
+        assert get(site, "list", ana)["is_refreshing"] is True
+
+
 def test_a_chosen_interest_speaks_at_once_where_there_is_no_list(site: Site) -> None:
     world = World()
     ana, club = world.student(), world.organizer()

@@ -11,7 +11,7 @@ import pytest
 
 from app.web.pages import DESK_PAGES
 from tests.support.api_server import serve, token
-from tests.support.browser import CONTRAST, NAMELESS, OWN, Visit, browser, visiting
+from tests.support.browser import CONTRAST, NAMELESS, OWN, Visit, visiting
 from tests.support.site import Site, open_site
 from tests.support.worker import working
 from tests.support.worlds import AS_OF, FEATURES, World, days, hours
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Response
 
     from tests.support.runner import Run
-
-__all__ = ["browser"]
 
 ADMIN = "/api/admin/personalization"
 BOSS, ANA, BEN, CLUB = 1, 2, 3, 4

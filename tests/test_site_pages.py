@@ -13,7 +13,6 @@ from tests.support.demo_site import (
     DemoSite,
     Town,
     Visit,
-    open_browser,
     open_demo_site,
     town,
     until,
@@ -39,12 +38,6 @@ expect.set_options(timeout=20_000)
 def site(database_url: str, run: Run) -> Iterator[DemoSite]:
     with open_demo_site(database_url, run, worker=True) as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def browser(run: Run) -> Iterator[Browser]:
-    with open_browser(run) as browser:
-        yield browser
 
 
 @pytest.fixture

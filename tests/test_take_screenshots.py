@@ -104,6 +104,8 @@ def take(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+pytestmark = pytest.mark.browser
+
 needs_chromium = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="there is no chromium on the PATH"
 )

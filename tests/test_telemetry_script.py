@@ -15,7 +15,6 @@ from tests.support.demo_site import (
     DemoSite,
     Town,
     Visit,
-    open_browser,
     open_demo_site,
     town,
     until,
@@ -89,12 +88,6 @@ Meta = dict[str, Any]
 def site(database_url: str, run: Run) -> Iterator[DemoSite]:
     with open_demo_site(database_url, run, worker=False) as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def browser(run: Run) -> Iterator[Browser]:
-    with open_browser(run) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ BEGIN
             WHERE x.user_id = p_user_id AND x.tag_id = p_tag_id
         )
         ON CONFLICT DO NOTHING;
+        -- As good a signal as a filter: the list is to follow.
+        PERFORM recommender._request_refresh(p_user_id, ARRAY['filter'], ARRAY[NULL::jsonb]);
         RETURN QUERY SELECT 201, NULL::json, v_body;
         RETURN;
     ELSIF NOT p_is_chosen THEN
@@ -34,6 +36,7 @@ BEGIN
         DELETE FROM public.user_interest_tags AS x
         WHERE x.user_id = p_user_id AND x.tag_id = p_tag_id;
         IF FOUND OR v_body IS NOT NULL THEN
+            PERFORM recommender._request_refresh(p_user_id, ARRAY['filter'], ARRAY[NULL::jsonb]);
             RETURN QUERY SELECT 204, NULL::json, NULL::json;
             RETURN;
         END IF;
@@ -45,4 +48,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.set_demo_interest(integer, integer, boolean) IS
-'Demo only: makes a tag one of a student''s interests and answers 201 with its id and name, or takes that back and answers 204, however often it is repeated; 401 or 403 for an account that may not, 404 for an unknown tag or NULL. One row.';
+'Demo only: makes a tag one of a student''s interests and answers 201 with its id and name, or takes that back and answers 204, however often it is repeated, and has the list refreshed where a filter would; 401 or 403 for an account that may not, 404 for an unknown tag or NULL. One row.';

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -158,13 +158,24 @@ async def visiting(
     }
 
 
-@pytest.fixture(scope="module")
-def browser(run: Run) -> Iterator[Browser]:
-    """Chromium, where it is installed."""
+@contextmanager
+def open_browser(run: Run) -> Iterator[Browser]:
+    """Start Chromium; where it is not installed, the test that asks is skipped."""
     if not CHROMIUM:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     playwright = run(async_playwright().start())
-    browser = run(playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS))
-    yield browser
-    run(browser.close())
-    run(playwright.stop())
+    try:
+        browser = run(
+            playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=CHROMIUM_ARGUMENTS,
+                # People's browsers have it, and it is where dwell may be counted twice.
+                ignore_default_args=["--disable-back-forward-cache"],
+            )
+        )
+        try:
+            yield browser
+        finally:
+            run(browser.close())
+    finally:
+        run(playwright.stop())

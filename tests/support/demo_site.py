@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import pytest
-from playwright.async_api import async_playwright
 
 from app.database import connect
 from tests.support.api_server import ApiServer, serve
@@ -25,10 +21,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page
 
     from tests.support.runner import Run
-
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
-"""Root may have no sandbox, and a container little shared memory."""
 
 SECONDS = 30
 """The bound of whatever is waited for; nothing takes nearly as long."""
@@ -112,29 +104,6 @@ def open_demo_site(database_url: str, run: Run, *, worker: bool) -> Iterator[Dem
             yield DemoSite(server, connection, worker)
     finally:
         run(connection.close())
-
-
-@contextmanager
-def open_browser(run: Run) -> Iterator[Browser]:
-    """Start Chromium; without one, what needs it is left out."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    playwright = run(async_playwright().start())
-    try:
-        browser = run(
-            playwright.chromium.launch(
-                executable_path=CHROMIUM,
-                args=CHROMIUM_ARGUMENTS,
-                # People's browsers have it, and it is where dwell may be counted twice.
-                ignore_default_args=["--disable-back-forward-cache"],
-            )
-        )
-        try:
-            yield browser
-        finally:
-            run(browser.close())
-    finally:
-        run(playwright.stop())
 
 
 @dataclass
