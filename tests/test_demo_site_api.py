@@ -686,6 +686,7 @@ def test_students_whose_lists_say_something_come_first(site: Site) -> None:
     plain = world.student(full_name="Ana Pop", city="Cluj-Napoca")
     stale, generic, personal = (world.student() for _ in range(3))
     world.student(full_name="Eve", is_active=False)
+    romanian = world.student(language="ro")
     club = world.organizer(full_name="Club")
     event = world.event(club)
     busy = world.student(
@@ -696,11 +697,12 @@ def test_students_whose_lists_say_something_come_first(site: Site) -> None:
     world.recommend(stale, event, at=days(-30), reason="You like it")
     world.recommend(generic, event)
     world.recommend(personal, event, reason="You like it")
+    world.recommend(romanian, event, reason="You like it")
     world.recommend(busy)
     site.write(world)
     items = get(site, "students")["items"]
-    assert ids(items) == [personal, generic, stale, plain, busy]
-    assert [item["has_list"] for item in items] == [True, True, False, False, False]
+    assert ids(items) == [personal, generic, romanian, stale, plain, busy]
+    assert [item["has_list"] for item in items] == [True, True, True, False, False, False]
     assert items[-1] == {
         "id": busy,
         "full_name": "Ștefan",

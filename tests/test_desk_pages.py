@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -445,15 +445,20 @@ def test_there_is_no_such_student(browser: Browser, site: Site, run: Run) -> Non
     run(look())
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_charts_follow_the_colours_while_they_are_open(
-    browser: Browser, site: Site, run: Run
+    browser: Browser, site: Site, run: Run, motion: Literal["no-preference", "reduce"]
 ) -> None:
     drawn = """() => getComputedStyle(
         document.querySelector(".plot .xtick text")).fill"""
+    written = """() => getComputedStyle(document.querySelector(".quiet")).color"""
 
     async def look() -> tuple[str, str]:
-        async with desk(browser, site, "/desk/quality") as visit:
+        async with desk(browser, site) as visit:
+            await visit.page.emulate_media(reduced_motion=motion)
+            await visit.open("/desk/quality")
             light = await visit.page.evaluate(drawn)
+            assert light == await visit.page.evaluate(written)
             await visit.page.emulate_media(color_scheme="dark")
             await visit.page.wait_for_function(f"light => ({drawn})() !== light", arg=light)
             dark = await visit.page.evaluate(drawn)

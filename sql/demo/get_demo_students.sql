@@ -17,7 +17,9 @@ BEGIN
             u.id,
             u.full_name,
             u.city,
-            coalesce(l.item_count > 0, false) AS has_list
+            coalesce(l.item_count > 0, false) AS has_list,
+            -- As the site's own words are.
+            u.language_preference::text IS DISTINCT FROM 'ro' AS is_english
         FROM public.users AS u
         LEFT JOIN recommender.fresh_lists AS l ON l.user_id = u.id
         WHERE
@@ -40,6 +42,7 @@ BEGIN
             f.full_name,
             f.city,
             f.has_list,
+            f.is_english,
             EXISTS (
                 SELECT FROM public.user_recommendations AS r
                 WHERE
@@ -49,7 +52,7 @@ BEGIN
                 OFFSET 0  -- noqa: AM09
             ) AS has_reasons
         FROM found_students AS f
-        ORDER BY f.has_list DESC, 5 DESC, f.id
+        ORDER BY f.has_list DESC, f.is_english DESC, 6 DESC, f.id
         LIMIT 24
     )
 
@@ -76,7 +79,7 @@ BEGIN
                     ),
                     'has_list', s.has_list
                 )
-                ORDER BY s.has_list DESC, s.has_reasons DESC, s.id
+                ORDER BY s.has_list DESC, s.is_english DESC, s.has_reasons DESC, s.id
             ),
             '[]'
         ))
@@ -85,4 +88,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender.get_demo_students(text) IS
-'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, and of the first 240 of these those to whom it gives reasons of their own. One row.';
+'Demo only: 200 with items, up to 24 active students (id, full_name, city, up to five interests, registrations, has_list: a fresh list that is not empty) whose name or city contains the search or whose id it is (NULL: all), those with a list first, and of the first 240 of these those who do not read Romanian, which the site is not in, and those to whom it gives reasons of their own. One row.';
