@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from tests.support.worlds import AS_OF, FEATURES, World, days, hours
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
 
-    from playwright.async_api import Browser, Locator, Response
+    from playwright.async_api import Browser, Locator, Response, Route
 
     from tests.support.runner import Run
 
@@ -787,6 +788,84 @@ def test_a_training_is_queued_with_what_was_chosen(browser: Browser, site: Site,
     assert json.loads(job["payload"]) == {"top_n": 20, "model_version": "spring", "force": True}
 
 
+@pytest.mark.parametrize(
+    ("path", "buttons", "fold", "fields"),
+    [
+        (
+            *("/desk/guardrails", ("Evaluate guardrails", "Evaluate"), "Other bounds"),
+            ("Allowed drop of the CTR", "Days"),
+        ),
+        ("/desk/models", ("Retrain", "Train"), "Options", ("L2 penalty", "Seed")),
+    ],
+)
+def test_what_is_no_number_is_named_and_not_sent(  # noqa: PLR0917
+    browser: Browser,
+    site: Site,
+    run: Run,
+    path: str,
+    buttons: tuple[str, str],
+    fold: str,
+    fields: tuple[str, str],
+) -> None:
+    button, action = buttons
+    wrong, right = fields
+
+    async def look() -> None:
+        async with desk(browser, site, path) as visit:
+            page = visit.page
+            dialog = page.get_by_role("dialog")
+            await page.get_by_role("button", name=button).click()
+            await dialog.get_by_text(fold).click()
+            await dialog.get_by_label(wrong).press_sequentially("0.1e")
+            await dialog.get_by_label(right).fill("7")
+            # Folded away, it comes into sight again.
+            await dialog.get_by_text(fold).click()
+            await dialog.get_by_role("button", name=action).click()
+            await dialog.get_by_role("alert").filter(has_text=f"{wrong}: this is not").wait_for()
+            field = dialog.get_by_label(wrong)
+            assert await field.evaluate("one => one === document.activeElement")
+            assert await site.connection.fetchval("SELECT count(*) FROM background_jobs") == 0
+            await field.fill("0.1")
+            await dialog.get_by_role("button", name=action).click()
+            await page.locator(".toast", has_text="is queued").wait_for()
+
+    run(look())
+    payload = json.loads(site.value("SELECT payload FROM background_jobs"))
+    assert sorted(payload.values()) == [0.1, 7]
+
+
+@pytest.mark.parametrize("escapes", [1, 2])
+def test_what_has_begun_cannot_be_cancelled(
+    browser: Browser, site: Site, run: Run, escapes: int
+) -> None:
+    async def look() -> None:
+        async with desk(browser, site, "/desk/models") as visit:
+            page = visit.page
+            dialog = page.get_by_role("dialog")
+            begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+            async def slowly(route: Route) -> None:
+                begun.set()
+                await may_go_on.wait()
+                await route.continue_()
+
+            await page.route("**/activate", slowly)
+            await page.get_by_role("button", name="Activate m-old").click()
+            await dialog.get_by_role("button", name="Activate").click()
+            await begun.wait()
+            if escapes == 1:
+                assert await dialog.get_by_role("button", name="Cancel").is_disabled()
+            # The second one closes a dialog whatever the page says, and the outcome is told.
+            for _ in range(escapes):
+                await page.keyboard.press("Escape")
+            may_go_on.set()
+            await page.locator(".toast", has_text="m-old is active").wait_for()
+            await page.locator("tr[data-model=m-old] .chip", has_text="active").wait_for()
+            await dialog.wait_for(state="detached")
+
+    run(look())
+
+
 def test_a_queue_that_is_off_is_named_in_the_dialog(browser: Browser, site: Site, run: Run) -> None:
     site.set(task_queue_enabled="false")
 
@@ -863,6 +942,30 @@ def test_students_are_found_by_name_mail_and_id(browser: Browser, site: Site, ru
             await search.fill("ana")
             await page.get_by_role("link", name="Ana Pop").click()
             await page.wait_for_url(f"**/desk/students/{ANA}")
+
+    run(look())
+
+
+def test_a_search_that_fails_says_so(browser: Browser, site: Site, run: Run) -> None:
+    async def look() -> None:
+        allowed = ["net::ERR_INTERNET_DISCONNECTED", "422"]
+        async with desk(browser, site, "/desk/students?search=Ana", allowed=allowed) as visit:
+            page = visit.page
+            search = page.get_by_label("Search students")
+            note = page.get_by_text("Not refreshed, shown as of")
+            assert await note.count() == 0
+            await visit.context.set_offline(True)
+            await search.fill("Ben")
+            await note.filter(has_text="cannot be reached").wait_for()
+            assert "cannot be reached" in await text(page.locator("#announcer"))
+            await visit.context.set_offline(False)
+            await search.fill("x" * 250)
+            await note.filter(has_text="at most 200 characters").wait_for()
+            # What was found before stays until something is found again.
+            assert "Ana Pop" in await text(page.locator("tbody"))
+            await search.fill("Ben")
+            await page.locator("tbody tr:only-child:has-text('Ben')").wait_for()
+            await note.wait_for(state="hidden")
 
     run(look())
 
