@@ -12,7 +12,7 @@ import pytest
 
 from app.web.pages import DESK_PAGES
 from tests.support.api_server import serve, token
-from tests.support.browser import CONTRAST, NAMELESS, OWN, Visit, visiting
+from tests.support.browser import CONTRAST, LEAPS, NAMELESS, OWN, Visit, visiting
 from tests.support.site import Site, open_site
 from tests.support.worker import working
 from tests.support.worlds import AS_OF, FEATURES, World, days, hours
@@ -336,6 +336,7 @@ def test_pages_fit_can_be_read_and_say_what_can_be_used(
                 assert await visit.width() == width, path
                 assert await visit.page.evaluate(CONTRAST) == [], path
                 assert await visit.page.evaluate(NAMELESS) == [], path
+                assert await visit.page.evaluate(LEAPS) == [], path
                 assert await visit.page.locator("h1").count() == 1
 
     run(look())
@@ -374,6 +375,9 @@ def test_an_empty_database_says_what_to_do(browser: Browser, empty: Site, run: R
                 await visit.open(path)
                 shown = await texts(page.locator(".empty:visible"))
                 assert any(one.startswith(said) for one in shown), (path, shown)
+            await visit.open("/desk")
+            ages = page.get_by_role("figure", name="How old the lists are")
+            assert await ages.locator(".ytick text").all_text_contents() == ["0", "1"]
             await visit.open("/desk/jobs")
             assert "The queue is switched off" in await text(page.locator(".note.warn"))
             await visit.open("/desk/guardrails")
@@ -881,6 +885,39 @@ def test_a_queue_that_is_off_is_named_in_the_dialog(browser: Browser, site: Site
     assert "TASK_QUEUE_ENABLED is false" in run(look())
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_of_any_length_and_letters_are_text_and_fit(
+    browser: Browser, site: Site, run: Run, width: int
+) -> None:
+    name = '<b>m</b><img src="x" onerror="alert(1)">' + 160 * "m"
+    site.execute(
+        "INSERT INTO recommender_models (model_version, feature_names, weights, meta)"
+        " SELECT $1, feature_names, weights, meta FROM recommender_models WHERE is_active",
+        name,
+    )
+    site.execute("SELECT recommender.activate_model($1, $2, 'manual', 'me')", name, 400 * "w")
+    site.execute(
+        "UPDATE users SET full_name = repeat('Ana', 80), email = repeat('a', 240) WHERE id = $1",
+        ANA,
+    )
+    site.execute("UPDATE events SET title = repeat('Jazz', 60)")
+
+    async def look() -> None:
+        async with desk(browser, site, "/desk/models", width=width) as visit:
+            figure = visit.page.get_by_role("figure", name="What counts for how much")
+            # A narrow screen has no legend.
+            legend = await figure.locator(".legendtext").all_text_contents()
+            assert legend[:1] == ([f"{name[:39]}…"] if width > 1000 else [])
+            for path in SEEN_PAGES:
+                await visit.open(path)
+                assert await visit.width() == width, path
+            await visit.open("/desk/models")
+            await figure.get_by_role("button", name="Show as table").click()
+            assert await visit.width() == width
+
+    run(look())
+
+
 # Jobs
 
 
@@ -1014,6 +1051,24 @@ def test_a_students_page_tells_what_is_known_and_why_they_see_what(
     run(look())
 
 
+def test_there_may_be_more_students_than_are_shown(browser: Browser, site: Site, run: Run) -> None:
+    async def look() -> None:
+        async with desk(browser, site, "/desk/students") as visit:
+            caption = visit.page.locator("caption")
+            assert await text(caption) == "2 students"
+            await site.connection.execute(
+                "INSERT INTO users (id, email, full_name, role, is_active) SELECT n,"
+                " n || '@example.org', 'Many ' || n, 'student', true"
+                " FROM generate_series(100, 149) AS n"
+            )
+            await visit.page.get_by_label("Search students").fill("many")
+            await caption.filter(has_text="50 students").wait_for()
+            await visit.page.get_by_label("Search students").fill("")
+            await caption.filter(has_text="The first 50 of more: search for others").wait_for()
+
+    run(look())
+
+
 STORED = """
 SELECT md5(string_agg(x::text, '' ORDER BY x::text))
 FROM (
@@ -1070,3 +1125,43 @@ def test_other_weights_move_the_ranks_and_store_nothing(
     stored = site.value(STORED)
     run(look())
     assert site.value(STORED) == stored
+
+
+def test_a_weight_comes_back_and_one_out_of_bounds_is_refused(
+    browser: Browser, site: Site, run: Run
+) -> None:
+    site.execute("UPDATE recommender_models SET weights[2] = -1.7903123456789 WHERE is_active")
+
+    async def look() -> None:
+        async with desk(browser, site, f"/desk/students/{ANA}") as visit:
+            what_if = visit.page.locator("#what-if")
+            number = what_if.get_by_label("tags of interest, exactly")
+            reset = what_if.get_by_role("button", name="Reset all")
+            slider = what_if.get_by_role("slider", name="tags of interest")
+            for field, keys in (
+                (slider, ("ArrowRight", "ArrowLeft")),
+                (number, ("ArrowDown", "ArrowUp")),
+            ):
+                assert await reset.is_disabled()
+                await field.focus()
+                await visit.page.keyboard.press(keys[0])
+                assert await number.input_value() in {"-1.74", "-1.84"}
+                assert not await reset.is_disabled()
+                await visit.page.keyboard.press(keys[1])
+                assert await number.input_value() == "-1.79"
+                assert await reset.is_disabled()
+
+            fault = what_if.locator("[data-feature=overlap_interest_ratio] .soon")
+            assert not await fault.is_visible()
+            for wrong in ("1e7", ""):
+                await number.fill("2")
+                await fault.wait_for(state="hidden")
+                await number.fill(wrong)
+                await fault.wait_for()
+                assert await text(fault) == (
+                    "A number from −1,000,000 to 1,000,000, please: the list is of +2.000."
+                )
+            await reset.click()
+            await fault.wait_for(state="hidden")
+
+    run(look())
