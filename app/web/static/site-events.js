@@ -4,7 +4,7 @@ import { get, query } from "./api.js";
 import { announce, el, fill, ready } from "./dom.js";
 import { eventCard, skeletons } from "./site-card.js";
 import { FilterForm, isNarrowed, readFilters } from "./site-filters.js";
-import { count } from "./site-format.js";
+import { count, nameOf } from "./site-format.js";
 import { go, listKey } from "./site-lists.js";
 import { failure } from "./site-notices.js";
 import { openPage, signInPath } from "./site-shell.js";
@@ -33,7 +33,8 @@ const events = el(
     el("div", { class: "section-head" }, heading, sorts),
 );
 const form = new FilterForm(changed);
-events.append(form.element, summary, grid, pager);
+const unoffered = el("div");
+events.append(form.element, unoffered, summary, grid, pager);
 
 const strip =
     student &&
@@ -78,21 +79,33 @@ function introduction() {
         el(
             "div",
             { class: "section-head" },
-            el("h1", { id: "for-you-title" }, `For you, ${student.full_name.split(" ")[0]}`),
+            el("h1", { id: "for-you-title" }, `For you, ${firstName(student)}`),
             strip.elements[0],
         ),
         strip.elements[1],
     );
 }
 
+function firstName(student) {
+    return student.full_name?.trim() ? nameOf(student).split(/\s+/)[0] : nameOf(student);
+}
+
 async function showFacets() {
     try {
         facets = await get("/api/demo/facets");
+        fill(unoffered);
         form.offer(facets);
         form.show(readFilters());
-    } catch {
-        // The list works without the filters' choices, and says so itself if it does not.
+    } catch (error) {
+        fill(unoffered, failure(error, tryAgain));
     }
+}
+
+/** Ask again for whatever is missing. */
+function tryAgain() {
+    if (unoffered.children.length) showFacets();
+    if (events.dataset.state === "failed") show(readFilters());
+    if (strip?.isFailed) strip.load();
 }
 
 /** Somebody has set a filter: the address says so, and telemetry. */
@@ -132,10 +145,7 @@ async function show(filters, isTyping = false) {
         if (number === asked) draw(filters, answer);
     } catch (error) {
         if (number !== asked) return;
-        fill(
-            grid,
-            failure(error, () => show(filters)),
-        );
+        fill(grid, failure(error, tryAgain));
         fill(summary);
         fill(pager);
         events.dataset.state = "failed";

@@ -60,6 +60,11 @@ export function signed(number) {
     return Number(text) === 0 ? "0.00" : `${number < 0 ? "−" : "+"}${text}`;
 }
 
+/** What to call a student: not all have a name. */
+export function nameOf({ id, full_name: name }) {
+    return name?.trim() || `Student ${id}`;
+}
+
 /** Where an event is, as far as is known. */
 export function place(event, isLong = false) {
     return [isLong && event.location, event.city].filter(Boolean).join(", ");

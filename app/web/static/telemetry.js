@@ -18,7 +18,8 @@ const SEEN_LISTS = 50;
 /**
  * Begin to tell `endpoint` what happens; gives the functions to say so.
  *
- * `headers`: an object, or a function that gives one for each request (a fresh token, say).
+ * `headers`: an object, or a function that gives one for each request (a fresh token, say), or
+ * null where nothing may be sent now, as the session is over.
  * `user`: whose interactions these are; what could not be sent waits for that user's next page.
  */
 export function startTelemetry({ endpoint, headers = {}, user = "visitor" }) {
@@ -335,6 +336,7 @@ class Sender {
             // Nothing is awaited that need not be: a page that is being left goes no further.
             const headers =
                 typeof this.#headers === "function" ? await this.#headers() : this.#headers;
+            if (headers === null) return null;
             return await fetch(this.#endpoint, {
                 method: "POST",
                 headers: { "Content-Type": "application/json", ...headers },
