@@ -1313,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-7842215e5b237d628b77d045341a4931b370214f2601c04af57eb0cb609acb71';
+be0994c9f935c003ba83c81ff5c97d07426999037bba78e28f85fde0ca52b9bd';

@@ -3,7 +3,7 @@
 import { get, query } from "./api.js";
 import { announce, el, fill, ready } from "./dom.js";
 import { eventCard, skeletons } from "./site-card.js";
-import { FilterForm, isNarrowed, readFilters } from "./site-filters.js";
+import { FilterForm, isBackward, isNarrowed, readFilters } from "./site-filters.js";
 import { count, nameOf } from "./site-format.js";
 import { go, listKey } from "./site-lists.js";
 import { failure } from "./site-notices.js";
@@ -82,6 +82,7 @@ function introduction() {
             el("h1", { id: "for-you-title" }, `For you, ${firstName(student)}`),
             strip.elements[0],
         ),
+        el("h2", { class: "for-readers" }, "Recommended events, best first"),
         strip.elements[1],
     );
 }
@@ -115,8 +116,11 @@ function changed(filters, how) {
     const isTypingOn = how === "search" && search && filters.search;
     go(address(filters), ["strip"], Boolean(isTypingOn));
     show(readFilters(), how === "search");
-    if (how === "search" && filters.search) tell("search", filters);
+    // One may set a filter before the pause that ends the typing is over.
+    if (filters.search && filters.search !== search) tell("search", filters);
     if (how === "filter" && isNarrowed(filters)) tell("filter", filters);
+    // The button that was pressed is gone.
+    if (how === "clear") heading.focus({ preventScroll: true });
 }
 
 function tell(type, { search, tags, category, city }) {
@@ -157,7 +161,7 @@ async function show(filters, isTyping = false) {
 
 function draw(filters, answer) {
     const cards = answer.items.map(eventCard);
-    fill(grid, cards.length ? cards : nothing(filters));
+    fill(grid, cards.length ? cards : nothing(filters, answer));
     watched?.stop();
     watched = telemetry.observeList(cards, {
         list: listKey("events"),
@@ -198,14 +202,29 @@ function sortButton([value, name]) {
     return el("button", { type: "button", "data-sort": value, onclick: choose }, name);
 }
 
-function nothing(filters) {
+function nothing(filters, { total, page_size: size }) {
+    if (total > 0) {
+        const last = Math.ceil(total / size);
+        return el(
+            "div",
+            { class: "empty" },
+            el("p", {}, `There is no page ${filters.page}: the last one is ${last}.`),
+            pageLink(filters, last, "Go to the last page", true),
+        );
+    }
     if (!isNarrowed(filters)) {
         return el("div", { class: "empty" }, "There is no event to come. Look in again later.");
     }
     return el(
         "div",
         { class: "empty" },
-        el("p", {}, "No event matches all of this."),
+        el(
+            "p",
+            {},
+            isBackward(filters)
+                ? "The day under “Until” is before the one under “From”."
+                : "No event matches all of this.",
+        ),
         el("button", { type: "button", onclick: () => form.clear() }, "Clear the filters"),
     );
 }
@@ -217,7 +236,7 @@ function drawPager(filters, { total, page, page_size: size }) {
     const numbers = [...near].sort((a, b) => a - b);
     fill(
         pager,
-        pageLink(filters, page - 1, "Previous", page > 1),
+        pageLink(filters, Math.min(page - 1, last), "Previous", page > 1),
         numbers.map((number, index) => [
             index > 0 && number > numbers[index - 1] + 1 && el("span", { class: "gap" }, "…"),
             pageLink(filters, number, String(number), true, number === page),

@@ -121,7 +121,8 @@ function drawHeader(student) {
                     name,
                 ),
             ),
-            el("a", { href: "/desk", class: "to-desk" }, "Desk"),
+            document.documentElement.dataset.desk === "true" &&
+                el("a", { href: "/desk", class: "to-desk" }, "Desk"),
         ),
         student !== undefined &&
             el(

@@ -79,13 +79,19 @@ async function show() {
             students,
             items.length
                 ? items.map(card)
-                : el("li", { class: "empty" }, "No active student has such a name or city."),
+                : el("li", { class: "empty" }, nobody()),
         );
         students.dataset.state = "settled";
     } catch (error) {
         fill(problem, failure(error, show));
         students.dataset.state = "failed";
     }
+}
+
+function nobody() {
+    return search.value.trim()
+        ? "No active student has such a name or city."
+        : "There is no active student yet.";
 }
 
 function card(one) {
