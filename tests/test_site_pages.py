@@ -823,6 +823,121 @@ def test_who_is_signed_in_is_asked_again_where_there_was_no_answer(
     run(look())
 
 
+# What is odd
+
+
+def test_odd_events_are_shown_as_far_as_they_go(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        for sql in (
+            "UPDATE events SET start_time = 'infinity', end_time = NULL, title = '' WHERE id = $1",
+            "UPDATE events SET max_seats = 0, status = 'cancelled' WHERE id = $1 + 1",
+            "UPDATE tags SET name = repeat('x', 95) WHERE name = 'jazz' AND $1 > 0",
+        ):
+            await site.connection.execute(sql, places.jazz[0])
+        for width in WIDTHS:
+            async with visit(browser, site, student=places.ana, width=width) as visited:
+                page = visited.page
+                await visited.open("/?category=Music")
+                await expect(listed(visited)).to_have_count(3)
+                card = page.locator(f".grid [data-event-id='{places.jazz[0]}']")
+                await expect(card.get_by_role("link")).to_have_text("Untitled event")
+                await expect(card).to_contain_text("Date unknown")
+                await visited.open(f"/events/{places.jazz[0]}")
+                await expect(page.get_by_role("heading", level=1)).to_have_text("Untitled event")
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+                await visited.open(f"/events/{places.jazz[1]}")
+                actions = page.locator(".actions-card")
+                assert (await actions.inner_text()).splitlines()[0] == "Full"
+                assert "0" not in (await actions.inner_text()).split()
+                await expect(page.locator("#why")).to_have_count(0)
+                await visited.open("/profile")
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+    run(look())
+
+
+def test_a_page_beyond_the_last_and_days_the_wrong_way_round_say_so(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site) as visited:
+            page = visited.page
+            await visited.open("/?page=9999")
+            await expect(page.locator(".empty")).to_contain_text("There is no page 9999")
+            await page.get_by_role("link", name="Go to the last page").click()
+            await expect(listed(visited)).to_have_count(8)
+            await visited.open("/?start_date=2031-05-02&end_date=2031-05-01")
+            await expect(page.locator("#events")).to_contain_text("before the one under “From”")
+            await expect(page.get_by_label("From")).to_have_attribute("max", "2031-05-01")
+            await page.get_by_role("button", name="Clear all").click()
+            await expect(listed(visited)).to_have_count(12)
+            await expect(page.get_by_role("heading", name="All events")).to_be_focused()
+
+    run(look())
+
+
+def test_a_search_counts_though_a_filter_is_set_before_its_pause(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana) as visited:
+            await visited.open("/")
+            await visited.page.evaluate(
+                """() => {
+                    const { search, category } = document.forms[0].elements;
+                    search.value = "quartet";
+                    search.dispatchEvent(new Event("input", { bubbles: true }));
+                    category.value = "Music";
+                    category.dispatchEvent(new Event("change", { bubbles: true }));
+                }"""
+            )
+            await until_stored(visited, 2, "search", "filter")
+            rows = await site.interactions("search", "filter")
+            assert [row["interaction_type"] for row in rows] == ["search", "filter"]
+
+    run(look())
+
+
+def test_two_tabs_that_register_are_one_registration_and_one_interaction(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana) as visited:
+            path = f"/events/{places.jazz[1]}"
+            await visited.open(path)
+            other = await visited.context.new_page()
+            visited.watch(other)
+            await other.goto(f"{visited.url}{path}")
+            for page in (visited.page, other):
+                await page.locator("#register").click()
+                await expect(page.locator("#unregister")).to_be_visible()
+            await other.locator("#favorite").click()
+            await until_stored(visited, 1, "favorite")
+            assert len(await site.interactions("register")) == 1
+
+    run(look())
+
+
+def test_what_fails_offline_on_the_page_to_sign_in_says_so(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana, complaints=NETWORK) as visited:
+            page = visited.page
+            await visited.open("/sign-in")
+            await page.route("**/api/demo/session", lambda route: route.abort(), times=1)
+            await page.get_by_role("button", name="Sign out Ana").click()
+            await expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+            await page.get_by_role("button", name="Try again").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(
+                "Find something worth going to"
+            )
+
+    run(look())
+
+
 # For everybody
 
 

@@ -11,6 +11,7 @@ import { openPage, signInPath } from "./site-shell.js";
 import { Strip } from "./site-strip.js";
 
 const PAGE_SIZE = 12;
+const NO_DAY = { items: [], total: 0, page: 1, page_size: PAGE_SIZE };
 const SORTS = [
     ["time", "By date"],
     ["recommended", "Best for you"],
@@ -145,7 +146,7 @@ async function show(filters, isTyping = false) {
     // What is there stays while the next is on its way, if that is soon.
     const patience = setTimeout(() => fill(grid, skeletons(6)), grid.children.length ? 250 : 0);
     try {
-        const answer = await get(`/api/events${query({ ...filters, page_size: PAGE_SIZE })}`);
+        const answer = isBackward(filters) ? NO_DAY : await get(path(filters));
         if (number === asked) draw(filters, answer);
     } catch (error) {
         if (number !== asked) return;
@@ -157,6 +158,10 @@ async function show(filters, isTyping = false) {
         clearTimeout(patience);
         if (number === asked) grid.removeAttribute("aria-busy");
     }
+}
+
+function path(filters) {
+    return `/api/events${query({ ...filters, page_size: PAGE_SIZE })}`;
 }
 
 function draw(filters, answer) {
