@@ -1176,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-f1996d31ff1fa230c96b00be702c6ea1419d9e73d0e1acbbdef2646e452c1afa';
+92fb6bf538aaaacf8f27a731b485d89aa5303ee097ff5573733335396a8ee958';

@@ -85,7 +85,7 @@ class Recipe:
     history: History = "leave-one-out"
     epochs: int = 6
     lr: float = 0.35
-    l2: float = 0.001
+    l2: float = 0.0003
     penalty: Penalty = "auto"
     """What l2 weighs: the weights as they are (plain), or each times the standard deviation of its
     feature. auto: plain with the base set, whose features are all between 0 and 1."""
