@@ -1176,4 +1176,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-92fb6bf538aaaacf8f27a731b485d89aa5303ee097ff5573733335396a8ee958';
+3ab826b1cc42cfb4364675db727170944b7c780d9dd3a958d69747eebe34b534';
