@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STUDENTS ?= 400
 EVENTS ?= 300
 
-.PHONY: help setup db stop psql migrate population load train backtest serve worker demo test lint fmt check docs bench bench-full clean
+.PHONY: help setup db stop psql migrate population load train backtest serve worker demo test lint fmt check docs screenshots bench bench-full clean
 
 help: ## Show this list
 	@echo "eventrank: the event recommender that lives in your own PostgreSQL"
@@ -65,7 +65,7 @@ serve: migrate ## Serve the HTTP API on HOST=127.0.0.1 PORT=8000, with the demo'
 worker: migrate ## Run background jobs, beside make serve: TASK_QUEUE_ENABLED=true
 	@TASK_QUEUE_ENABLED=true exec $(BIN)/python -m app.worker
 
-demo: setup ## From nothing to answers: database, population, training, lists, HTTP on 127.0.0.1:8000
+demo: setup ## From nothing to a site that looks alive: population, two weeks of traffic, 127.0.0.1:8000
 	@exec $(BIN)/python scripts/demo.py --students $(STUDENTS) --events $(EVENTS)
 
 test: setup ## Run all tests on a real PostgreSQL (ARGS=… for pytest)
@@ -90,6 +90,9 @@ docs: migrate ## Renew docs/sql-api.md, docs/http-api.md and the lineage picture
 	@$(BIN)/python scripts/write_sql_api.py
 	@$(BIN)/python scripts/write_http_api.py
 	@$(BIN)/python scripts/draw_lineage.py
+
+screenshots: setup ## Renew docs/screenshots/ from a demo of its own (ARGS=… for the script; needs chromium)
+	@$(BIN)/python scripts/take_screenshots.py $(ARGS)
 
 $(VENV)/.bench-installed: $(VENV)/.installed
 	@echo "adding what the benchmarks need to $(VENV) …"

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""From nothing to answers: schema, a synthetic population, a trained model, lists, the server.
+"""From nothing to a site that looks alive: schema, population, traffic, two models, the server.
 
-A worker runs beside the server, so that a click changes the list.
+A synthetic population has three months behind it, and in the last two weeks half of its students
+were shown what a first model recommends. A guardrail judges that, a second model is trained, and
+the events site, the desk and the API are served, with a worker beside them: a click changes the
+list.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,14 +27,19 @@ from app.api.settings import read_server_settings
 from app.arguments import whole_number
 from app.console import UserError, console, print_result, run
 from app.database import configured_url, connect, database_url, describe_url
+from app.population import kept_plans
 from app.settings import store_environment
 from app.tokens import issue_token, make_secret_key, secret_key
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
+    from app.population import Plan
+
 SCRIPTS = Path(__file__).resolve().parent
 TOKEN_HOURS = 24
+TRAFFIC_DAYS = 14
+INTERACTIONS_PER_STUDENT = 150
 
 SUMMARY = """
 SELECT
@@ -79,33 +89,80 @@ LIVELY = {
     "RECOMMENDATIONS_ONLINE_LEARNING_ENABLED": "true",
     "RECOMMENDATIONS_REALTIME_REFRESH_ENABLED": "true",
     "RECOMMENDATIONS_REALTIME_REFRESH_MIN_INTERVAL_SECONDS": "0",
+    "EXPERIMENTS_PERSONALIZATION_ML_PERCENT": "50",
+    "PERSONALIZATION_GUARDRAILS_ENABLED": "true",
 }
 """What the demo switches on in a population of its own; variables that are set stay."""
+
+IS_MADE_UP = """
+SELECT to_regclass('population.plans') IS NOT NULL AND NOT EXISTS (
+    SELECT FROM public.users AS u WHERE u.email NOT LIKE '%@eventrank.example'
+)
+"""
+"""On the demo's site everybody may be anybody: never where one of them may be real."""
+
+HAS_MODEL = "SELECT EXISTS (SELECT FROM public.recommender_models)"
+
+WAS_VISITED = """
+SELECT EXISTS (SELECT FROM public.event_interactions AS i WHERE i.occurred_at >= $1)
+"""
+
+# A training for the past stores its model now; nothing else tells the two moments apart.
+DATE_MODELS = """
+UPDATE public.recommender_models AS m
+SET created_at = a.activated_at
+FROM public.model_activations AS a
+WHERE a.model_version = m.model_version AND a.activated_at < m.created_at
+"""
+
+MODELS = """
+SELECT
+    m.model_version,
+    CASE
+        WHEN m.is_active THEN 'is active'
+        WHEN EXISTS (
+            SELECT FROM public.model_activations AS a WHERE a.model_version = m.model_version
+        ) THEN 'was active'
+        ELSE 'was not activated'
+    END AS state,
+    m.meta ->> 'verdict' AS verdict
+FROM public.recommender_models AS m
+ORDER BY m.id
+"""
+
+EVALUATE = "SELECT recommender.evaluate_guardrails()::text"
 
 NO_STUDENT = (
     "there is no active student, so there is no list to show and nobody to sign a token for"
 )
 
+NO_SITE = """
+the events site is closed: on it everybody may be anybody, and these users may be real
+open in a browser:
+  SERVER/desk    the desk, with an admin's token
+"""
+
 NEXT_STEPS = """
 try next:
   make psql     psql on WHERE_IT_IS, and there:
     SELECT * FROM user_recommendations WHERE user_id = STUDENT ORDER BY rank LIMIT 10;
-    SELECT e.* FROM user_recommendations AS r, recommender.explain(r.user_id, r.event_id) AS e
-      WHERE r.user_id = STUDENT AND r.rank = 1;     -- why the first event is the first
-    SELECT recommender.score_user(STUDENT, 50);     -- refresh one student's list now
-    CALL recommender.score_all(50);           -- rescore everybody in SQL
-  make train    train again and rewrite all lists
-  make serve    serve the HTTP API
+    SELECT * FROM recommender.status;         -- is all well, and what to do where it is not
   make help     everything else"""
 
 QUEUE_IS_ON = "SELECT p.queue_enabled FROM recommender.parameters AS p"
+
+SITE = """
+open in a browser:
+  SERVER/        the events site, as any student
+  SERVER/desk    the desk, as the admin
+"""
 
 REQUESTS = """
 as student STUDENT, for TOKEN_HOURS hours (another one:
 .venv/bin/python scripts/issue_token.py --user-id …):
   curl -H 'Authorization: Bearer TOKEN' SERVER/api/recommendations
   curl -H 'Authorization: Bearer TOKEN' 'SERVER/api/events?sort=recommended&page_size=5'
-CLICKin a browser: SERVER/docs
+CLICKthe API: SERVER/docs
 """
 
 CLICK = """\
@@ -117,7 +174,7 @@ a click on an event that is far down, and the list is another one:
 REQUESTS_OF_NOBODY = """
 as nobody:
   curl SERVER/api/events
-in a browser: SERVER/docs
+the API: SERVER/docs
 """
 
 
@@ -146,29 +203,56 @@ async def main() -> int:
     _step("migrate.py")
     connection = await connect()
     try:
-        has_users = await connection.fetchval("SELECT EXISTS (SELECT FROM public.users)")
-        if has_users:
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM public.users)"):
             console.print("there are users already: the population is kept as it is")
         else:
-            for name, value in LIVELY.items():
-                os.environ.setdefault(name, value)
-            await store_environment(connection)
-            _step(
-                "generate_population.py",
-                f"--students={options.students}",
-                f"--events={options.events}",
-            )
+            await _make_population(connection, options)
+        for population in await kept_plans(connection):
+            await _fill_quiet_days(connection, population.plan)
         _step("recompute_recommendations_ml.py")
         student = await _print_summary(connection)
+        is_made_up = await connection.fetchval(IS_MADE_UP)
         runs_jobs = await connection.fetchval(QUEUE_IS_ON)
         event = await connection.fetchval(EXAMPLE_CLICK, student) if runs_jobs else None
     finally:
         await connection.close()
     if server_url:
+        if is_made_up:
+            os.environ.setdefault("DEMO_MODE", "true")
         if runs_jobs:
             _start_worker()
         _serve(server_url, student, event)
     return 0
+
+
+async def _make_population(connection: Connection[Record], options: argparse.Namespace) -> None:
+    for name, value in LIVELY.items():
+        os.environ.setdefault(name, value)
+    await store_environment(connection)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    _step(
+        "generate_population.py",
+        f"--students={options.students}",
+        f"--events={options.events}",
+        f"--interactions-per-student={INTERACTIONS_PER_STUDENT}",
+        f"--quiet-days={TRAFFIC_DAYS}",
+        f"--as-of={now.isoformat()}",
+    )
+
+
+async def _fill_quiet_days(connection: Connection[Record], plan: Plan) -> None:
+    """Let a first model be at work while students visit, and a guardrail judge it; once."""
+    begin = plan.as_of - timedelta(days=plan.quiet_days)
+    if not plan.quiet_days or await connection.fetchval(WAS_VISITED, begin):
+        return
+    if not await connection.fetchval(HAS_MODEL):
+        _step("recompute_recommendations_ml.py", f"--as-of={begin.isoformat()}")
+        await connection.execute(DATE_MODELS)
+    _step("simulate_traffic.py", f"--days={plan.quiet_days}", f"--as-of={plan.as_of.isoformat()}")
+    console.rule("[bold]SELECT recommender.evaluate_guardrails()", align="left")
+    # Before the training, as every night.
+    outcome = json.loads(await connection.fetchval(EVALUATE))
+    print_result(f"guardrails: {outcome['action']}: {outcome['reason']}")
 
 
 def _find_place() -> str:
@@ -209,6 +293,8 @@ def _serve(url: str, student: int | None, event: int | None) -> NoReturn:
             .replace("STUDENT", str(student))
             .replace("TOKEN", token)
         )
+    opening = SITE if read_server_settings().demo_mode else NO_SITE
+    text = f"{opening.strip()}\n{text.strip()}"
     for line in text.replace("SERVER", url).strip().split("\n"):
         print_result(line)
     console.print("Ctrl-C ends it")
@@ -244,6 +330,8 @@ async def _print_summary(connection: Connection[Record]) -> int | None:
         print_result(
             f"hitrate@10 {summary['hitrate']:.3f}, where chance is {summary['chance']:.3f}"
         )
+    for model in await connection.fetch(MODELS):
+        print_result(f"model {model['model_version']} {model['state']}: {model['verdict']}")
     if rows:
         table = Table(
             box=None,

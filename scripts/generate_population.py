@@ -129,6 +129,14 @@ def _parser() -> argparse.ArgumentParser:
         help="length of the history in days (default: 90)",
     )
     add(
+        "--quiet-days",
+        type=whole_number(0, 3650),
+        metavar="N",
+        default=0,
+        help="the last days of the history, in which nobody looks at a list:"
+        " scripts/simulate_traffic.py fills them (default: 0)",
+    )
+    add(
         "--interactions-per-student",
         type=number(0, 1000),
         metavar="N",
@@ -197,6 +205,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if not is_bench and (arguments.repeat_share or arguments.assert_shape):
         flag = "--assert-shape" if arguments.assert_shape else "--repeat-share"
         raise UsageError(f"{flag} needs --shape bench, and --shape is {arguments.shape}")
+    if arguments.quiet_days and is_bench:
+        raise UsageError("--quiet-days needs --shape lively, and --shape is bench")
+    if arguments.quiet_days >= arguments.days:
+        raise UsageError(
+            f"--quiet-days {arguments.quiet_days} leaves nothing of --days {arguments.days}:"
+            " give fewer"
+        )
     words = len(tag_vocabulary(given["categories"]))
     if arguments.tags > words:
         raise UsageError(
@@ -217,6 +232,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         seed=arguments.seed,
         repeat_share=arguments.repeat_share,
         repeat_profiles=arguments.repeat_profiles,
+        quiet_days=arguments.quiet_days,
     )
 
 

@@ -76,7 +76,7 @@ def routes() -> str:
         (
             (
                 f"`{method.upper()} {path}`",
-                _who(operation["security"]),
+                _who(operation),
                 operation["summary"],
                 ", ".join(operation["responses"]),
             )
@@ -180,10 +180,13 @@ def _operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield path, method, operation
 
 
-def _who(security: list[dict[str, Any]]) -> str:
+def _who(operation: dict[str, Any]) -> str:
+    security = operation["security"]
     if not security:
         return "anybody"
-    return "anybody, or with a token" if {} in security else "a student"
+    if {} in security:
+        return "anybody, or with a token"
+    return "an admin" if "admin" in operation["tags"] else "a student"
 
 
 def _type(field: dict[str, Any]) -> str:

@@ -10,6 +10,12 @@ FROM (
     VALUES
     (
         'function',
+        '_activations_between',
+        ARRAY['timestamptz', 'timestamptz'],
+        'sql/desk/_activations_between.sql'
+    ),
+    (
+        'function',
         '_add_retention_counts',
         ARRAY['jsonb', 'jsonb'],
         'sql/feedback/_add_retention_counts.sql'
@@ -35,6 +41,7 @@ FROM (
         ARRAY['recommender.reason_templates', 'text', 'text'],
         'sql/scoring/_attendance_sentence.sql'
     ),
+    ('function', '_attribute_name', ARRAY['text', 'text'], 'sql/desk/_attribute_name.sql'),
     (
         'function',
         '_backtest_candidates',
@@ -56,6 +63,7 @@ FROM (
         ARRAY['jsonb', 'text', 'text[]', 'text'],
         'sql/serving/_body_faults.sql'
     ),
+    ('function', '_body_problem', ARRAY['text[]', 'text[]'], 'sql/serving/_body_problem.sql'),
     ('function', '_build_pair_features', ARRAY['text[]'], 'sql/training/_build_pair_features.sql'),
     (
         'function',
@@ -163,6 +171,10 @@ FROM (
         ARRAY['regclass', 'timestamptz', 'bigint'],
         'sql/feedback/_delete_old_interactions.sql'
     ),
+    ('function', '_deleted_event_item', ARRAY['integer'], 'sql/demo/_deleted_event_item.sql'),
+    ('function', '_desk_coverage', ARRAY[]::text[], 'sql/desk/_desk_coverage.sql'),
+    ('function', '_desk_lists', ARRAY[]::text[], 'sql/desk/_desk_lists.sql'),
+    ('function', '_desk_setting', ARRAY['text'], 'sql/desk/_desk_setting.sql'),
     (
         'function',
         '_drop_old_partition',
@@ -177,6 +189,18 @@ FROM (
         ARRAY['public.recommendation_runs'],
         'sql/scoring/_ensure_run_snapshot.sql'
     ),
+    (
+        'function',
+        '_evaluation_answer',
+        ARRAY['public.guardrail_evaluations'],
+        'sql/desk/_evaluation_answer.sql'
+    ),
+    (
+        'function',
+        '_evaluations_between',
+        ARRAY['timestamptz', 'timestamptz'],
+        'sql/desk/_evaluations_between.sql'
+    ),
     ('function', '_event_checks', ARRAY['integer', 'integer'], 'sql/admin/_event_checks.sql'),
     ('function', '_event_items', ARRAY['integer[]', 'text[]'], 'sql/serving/_event_items.sql'),
     (
@@ -187,10 +211,19 @@ FROM (
     ),
     (
         'function',
+        '_event_reason',
+        ARRAY['integer', 'integer', 'text', 'text'],
+        'sql/demo/_event_reason.sql'
+    ),
+    ('function', '_event_state', ARRAY['integer', 'integer'], 'sql/demo/_event_state.sql'),
+    ('function', '_exclusions', ARRAY['integer'], 'sql/serving/_exclusions.sql'),
+    (
+        'function',
         '_expected_argument',
         ARRAY['text', 'text', 'jsonb'],
         'sql/job/_expected_argument.sql'
     ),
+    ('function', '_feature_label', ARRAY['text'], 'sql/desk/_feature_label.sql'),
     ('function', '_field_form', ARRAY['text'], 'sql/feedback/_field_form.sql'),
     (
         'function',
@@ -257,6 +290,12 @@ FROM (
         '_guardrail_students',
         ARRAY['timestamptz', 'timestamptz', 'integer'],
         'sql/guardrail/_guardrail_students.sql'
+    ),
+    (
+        'function',
+        '_guardrail_traffic',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/guardrail/_guardrail_traffic.sql'
     ),
     (
         'function',
@@ -327,6 +366,7 @@ FROM (
         ARRAY['integer', 'text[]', 'integer[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_learn_interests.sql'
     ),
+    ('function', '_learned_interests', ARRAY['integer'], 'sql/demo/_learned_interests.sql'),
     (
         'function',
         '_learning_delta',
@@ -383,6 +423,13 @@ FROM (
         'sql/serving/_matching_events.sql'
     ),
     ('function', '_measure_guardrail', ARRAY['jsonb'], 'sql/guardrail/_measure_guardrail.sql'),
+    ('function', '_model_fault', ARRAY['public.recommender_models'], 'sql/desk/_model_fault.sql'),
+    (
+        'function',
+        '_model_features',
+        ARRAY['public.recommender_models', 'jsonb'],
+        'sql/desk/_model_features.sql'
+    ),
     ('function', '_model_trouble', ARRAY[]::text[], 'sql/admin/_model_trouble.sql'),
     ('function', '_moment_text', ARRAY['timestamptz'], 'sql/admin/_moment_text.sql'),
     (
@@ -398,6 +445,7 @@ FROM (
         'sql/admin/_named_weights.sql'
     ),
     ('function', '_next_batch', ARRAY[]::text[], 'sql/scoring/_next_batch.sql'),
+    ('function', '_no_student', ARRAY['integer'], 'sql/desk/_no_student.sql'),
     ('function', '_note_changes', ARRAY[]::text[], 'sql/scoring/_note_changes.sql'),
     (
         'function',
@@ -421,6 +469,12 @@ FROM (
         ARRAY['integer', 'integer', 'text[]'],
         'sql/feature/_pair_values.sql'
     ),
+    (
+        'function',
+        '_parameter_problem',
+        ARRAY['text', 'text', 'text'],
+        'sql/serving/_parameter_problem.sql'
+    ),
     ('function', '_parse_cron', ARRAY['text'], 'sql/schedule/_parse_cron.sql'),
     ('function', '_pick', ARRAY['integer', 'integer', 'text', 'text'], 'sql/serving/_pick.sql'),
     (
@@ -442,6 +496,7 @@ FROM (
         'sql/scoring/_prepare_events.sql'
     ),
     ('function', '_prepare_postings', ARRAY[]::text[], 'sql/scoring/_prepare_postings.sql'),
+    ('function', '_preview_faults', ARRAY['jsonb', 'text[]'], 'sql/desk/_preview_faults.sql'),
     ('function', '_problem', ARRAY['integer', 'text', 'text'], 'sql/serving/_problem.sql'),
     (
         'function',
@@ -452,6 +507,7 @@ FROM (
     ('function', '_rank_detail', ARRAY['integer', 'integer'], 'sql/admin/_rank_detail.sql'),
     ('function', '_rank_profiles', ARRAY['integer'], 'sql/scoring/_rank_profiles.sql'),
     ('function', '_read_batch', ARRAY['jsonb'], 'sql/feedback/_read_batch.sql'),
+    ('function', '_read_days', ARRAY['text', 'integer', 'integer'], 'sql/serving/_read_days.sql'),
     ('function', '_reason_kind', ARRAY['text', 'text', 'integer'], 'sql/scoring/_reason_kind.sql'),
     (
         'function',
@@ -599,6 +655,9 @@ FROM (
         ARRAY['integer', 'text[]', 'integer[]', 'timestamptz[]', 'jsonb[]', 'timestamptz'],
         'sql/feedback/_store_interactions.sql'
     ),
+    ('function', '_student_interactions', ARRAY['integer'], 'sql/desk/_student_interactions.sql'),
+    ('function', '_student_items', ARRAY['integer'], 'sql/desk/_student_items.sql'),
+    ('function', '_student_profile', ARRAY['integer'], 'sql/desk/_student_profile.sql'),
     (
         'function',
         '_sum_interests',
@@ -630,10 +689,23 @@ FROM (
     ('function', '_validate_top_n', ARRAY['integer'], 'sql/scoring/_validate_top_n.sql'),
     (
         'function',
+        '_variant_days',
+        ARRAY['timestamptz', 'timestamptz', 'integer'],
+        'sql/desk/_variant_days.sql'
+    ),
+    (
+        'function',
+        '_variant_rates',
+        ARRAY['bigint', 'bigint', 'bigint'],
+        'sql/desk/_variant_rates.sql'
+    ),
+    (
+        'function',
         '_weights_are_usable',
         ARRAY['text[]', 'double precision[]'],
         'sql/scoring/_weights_are_usable.sql'
     ),
+    ('function', '_wilson_interval', ARRAY['bigint', 'bigint'], 'sql/desk/_wilson_interval.sql'),
     (
         'function',
         '_window_horizon',
@@ -805,6 +877,7 @@ FROM (
         'sql/job/fail_job.sql'
     ),
     ('function', 'feature_kind', ARRAY['text'], 'sql/feature/feature_kind.sql'),
+    ('function', 'feature_label', ARRAY['text', 'text'], 'sql/demo/feature_label.sql'),
     ('function', 'feature_names', ARRAY['text'], 'sql/feature/feature_names.sql'),
     ('function', 'feature_set', ARRAY['text[]'], 'sql/feature/feature_set.sql'),
     (
@@ -821,6 +894,44 @@ FROM (
         'sql/serving/get_admin_metrics.sql'
     ),
     ('function', 'get_admin_status', ARRAY['integer'], 'sql/serving/get_admin_status.sql'),
+    ('function', 'get_demo_admin', ARRAY[]::text[], 'sql/demo/get_demo_admin.sql'),
+    (
+        'function',
+        'get_demo_event',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_event.sql'
+    ),
+    (
+        'function',
+        'get_demo_explanation',
+        ARRAY['integer', 'text[]', 'integer'],
+        'sql/demo/get_demo_explanation.sql'
+    ),
+    ('function', 'get_demo_facets', ARRAY['integer'], 'sql/demo/get_demo_facets.sql'),
+    ('function', 'get_demo_interests', ARRAY['integer'], 'sql/demo/get_demo_interests.sql'),
+    ('function', 'get_demo_list', ARRAY['integer'], 'sql/demo/get_demo_list.sql'),
+    ('function', 'get_demo_student', ARRAY['integer'], 'sql/demo/get_demo_student.sql'),
+    ('function', 'get_demo_students', ARRAY['text'], 'sql/demo/get_demo_students.sql'),
+    ('function', 'get_demo_tags', ARRAY['text'], 'sql/demo/get_demo_tags.sql'),
+    (
+        'function',
+        'get_desk_account',
+        ARRAY['integer', 'timestamptz'],
+        'sql/desk/get_desk_account.sql'
+    ),
+    (
+        'function',
+        'get_desk_explanation',
+        ARRAY['integer', 'integer', 'integer'],
+        'sql/desk/get_desk_explanation.sql'
+    ),
+    ('function', 'get_desk_guardrails', ARRAY['integer'], 'sql/desk/get_desk_guardrails.sql'),
+    ('function', 'get_desk_jobs', ARRAY['integer'], 'sql/desk/get_desk_jobs.sql'),
+    ('function', 'get_desk_models', ARRAY['integer'], 'sql/desk/get_desk_models.sql'),
+    ('function', 'get_desk_overview', ARRAY['integer'], 'sql/desk/get_desk_overview.sql'),
+    ('function', 'get_desk_student', ARRAY['integer', 'integer'], 'sql/desk/get_desk_student.sql'),
+    ('function', 'get_desk_students', ARRAY['integer', 'text'], 'sql/desk/get_desk_students.sql'),
+    ('function', 'get_desk_variants', ARRAY['integer', 'text'], 'sql/desk/get_desk_variants.sql'),
     (
         'function',
         'get_events',
@@ -885,6 +996,12 @@ FROM (
     ('function', 'prepare_run', ARRAY['bigint'], 'sql/scoring/prepare_run.sql'),
     (
         'function',
+        'preview_desk_weights',
+        ARRAY['integer', 'integer', 'jsonb'],
+        'sql/desk/preview_desk_weights.sql'
+    ),
+    (
+        'function',
         'preview_weights',
         ARRAY['double precision[]', 'integer', 'integer'],
         'sql/admin/preview_weights.sql'
@@ -934,6 +1051,7 @@ FROM (
         ARRAY['integer', 'jsonb'],
         'sql/serving/request_guardrails.sql'
     ),
+    ('function', 'request_job_retry', ARRAY['integer', 'bigint'], 'sql/desk/request_job_retry.sql'),
     ('function', 'request_training', ARRAY['integer', 'jsonb'], 'sql/serving/request_training.sql'),
     ('function', 'requeue_stale_jobs', ARRAY[]::text[], 'sql/job/requeue_stale_jobs.sql'),
     ('function', 'retry_job', ARRAY['bigint'], 'sql/job/retry_job.sql'),
@@ -949,6 +1067,24 @@ FROM (
         'score_user',
         ARRAY['integer', 'integer', 'boolean'],
         'sql/scoring/score_user.sql'
+    ),
+    (
+        'function',
+        'set_demo_favorite',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_favorite.sql'
+    ),
+    (
+        'function',
+        'set_demo_interest',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_interest.sql'
+    ),
+    (
+        'function',
+        'set_demo_registration',
+        ARRAY['integer', 'integer', 'boolean'],
+        'sql/demo/set_demo_registration.sql'
     ),
     (
         'function',
@@ -1119,6 +1255,7 @@ FROM (
     ('view', 'settings', NULL::text[], 'sql/setting/settings.sql'),
     ('view', 'snapshot_moment', NULL::text[], 'sql/feature/snapshot_moment.sql'),
     ('view', 'source_blocked_organizers', NULL::text[], 'sql/source/source_blocked_organizers.sql'),
+    ('view', 'source_contacts', NULL::text[], 'sql/source/source_contacts.sql'),
     ('view', 'source_deleted_events', NULL::text[], 'sql/source/source_deleted_events.sql'),
     ('view', 'source_event_tags', NULL::text[], 'sql/source/source_event_tags.sql'),
     ('view', 'source_events', NULL::text[], 'sql/source/source_events.sql'),
@@ -1176,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-3ab826b1cc42cfb4364675db727170944b7c780d9dd3a958d69747eebe34b534';
+de284557b7cc2e279c293a1961e60901d818fe823066b4dd16852b81c5183c0d';

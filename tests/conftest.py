@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.console import UserError
+from tests.support.browser import open_browser
 from tests.support.databases import Databases, server_version
 from tests.support.server import ChosenServer, choose_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.async_api import Browser
 
     from tests.support.runner import Run
 
@@ -71,7 +74,11 @@ def pytest_terminal_summary(
             terminalreporter.write_line(line)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     missing = {marker for marker, variable in OPTIONAL_DATA.items() if not os.environ.get(variable)}
     left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
     config.hook.pytest_deselected(items=left_out)
@@ -104,6 +111,13 @@ def run() -> Iterator[Run]:
     """Runs the module's coroutines on one event loop, so that they may share connections."""
     with asyncio.Runner() as runner:
         yield runner.run
+
+
+@pytest.fixture(scope="module")
+def browser(run: Run) -> Iterator[Browser]:
+    """Chromium; what asks for it is marked so."""
+    with open_browser(run) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

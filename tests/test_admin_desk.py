@@ -148,12 +148,14 @@ def test_a_model_that_was_never_active_and_odd_meta_are_shown(desk: Desk) -> Non
     desk.write()
     desk.execute(
         "INSERT INTO recommender_models (model_version, feature_names, weights, meta)"
-        " VALUES ('odd', '{height}', '{1}', '{\"loss\": \"low\", \"examples\": 3}')"
+        " VALUES ('odd', '{height}', '{1}',"
+        ' \'{"loss": "low", "examples": 3, "hitrate_at_10": 1e999, "chance_at_10": -1e-999}\')'
     )
     model = desk.row("SELECT * FROM recommender.models")
     assert json.loads(model["weights"]) == {"height": 1}
     for name in ("loss", "example_count", "activated_at", "activated_by", "previous_weights"):
         assert model[name] is None
+    assert (model["hitrate_at_10"], model["chance_at_10"]) == (None, None)
 
 
 # Metrics

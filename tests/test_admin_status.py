@@ -36,8 +36,10 @@ INSERT INTO background_jobs (job_type, status, run_at, locked_at, locked_by, fin
 VALUES ('refresh_upcoming_events', $1, $2, $2, 'worker 1', $2)
 """
 RUN = """
-INSERT INTO schedule_runs (name, occurrence_at, started_at, started_by, missed_count, error)
-VALUES ('guardrails', $1, $1, 'worker 1', $2, $3)
+INSERT INTO schedule_runs (
+    name, occurrence_at, started_at, finished_at, started_by, missed_count, error
+)
+VALUES ('guardrails', $1, $1, $1, 'worker 1', $2, $3)
 """
 EVALUATION = """
 INSERT INTO guardrail_evaluations (
@@ -306,6 +308,9 @@ def test_the_schedule_tells_the_last_run_and_its_error(screen: Screen) -> None:
         "never",
         "nothing has run by itself yet: a worker does it, or pg_cron",
     )
+    # From now on occurrences count; nothing was run.
+    screen.execute("SELECT recommender._start_schedule_entry('guardrails')")
+    assert screen.item("schedule", "last run") == ("never", None)
     screen.execute(RUN, AS_OF - days(2), 0, "out of memory")
     assert screen.item("schedule", "guardrails") == (
         "2 days ago, by worker 1",

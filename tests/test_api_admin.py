@@ -108,6 +108,10 @@ def test_a_training_is_queued_with_what_was_asked_for(site: Site) -> None:
     assert job_type == "recompute_recommendations_ml"
     assert site.value("SELECT $1::jsonb = $2::jsonb", stored, answer.request.content.decode())
     assert_problem(post(site, RETRAIN, {"model_version": "m-old"}), 409)
+    # The same again is the same job; another one under this version could never be stored.
+    assert post(site, RETRAIN, body).json()["job_id"] == answer.json()["job_id"]
+    problem = assert_problem(post(site, RETRAIN, body | {"seed": 8}), 409)
+    assert f"job {answer.json()['job_id']} trains model" in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -97,6 +98,9 @@ def test_it_ends_serving_and_its_curls_work_until_it_is_interrupted(
             ]
             assert client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
             assert client.get(f"http://127.0.0.1:{port}/docs").status_code == 200
+            opened = re.findall(rf"^  (http://127\.0\.0\.1:{port}/\S*) ", printed, re.M)
+            assert [urlsplit(page).path for page in opened] == ["/", "/desk"]
+            assert all(client.get(page).status_code == 200 for page in opened)
             (click,) = re.findall(r"curl -d '([^']+)'", printed)
             headers = dict([re.findall(r"-H '([^:]+): ([^']+)'", printed)[0]])
             site = f"http://127.0.0.1:{port}/api"
@@ -121,21 +125,164 @@ def test_it_ends_serving_and_its_curls_work_until_it_is_interrupted(
         demo.wait()
 
 
-def test_without_serving_it_ends_when_the_lists_are_there(url: str, run: Run) -> None:
-    demo = start(url, "--no-serve", PORT="not looked at")
+def test_without_serving_it_ends_with_a_site_that_looks_alive_and_stays_so(
+    url: str, run: Run
+) -> None:
+    demo = start(url, "--students=200", "--events=200", "--no-serve", PORT="not looked at")
     printed, log = finish(demo)
     assert demo.returncode == 0, log
-    assert "40 lists" in printed
+    assert "200 lists" in printed
     assert "curl" not in printed
+    assert "guardrails: ok" in printed
 
-    async def lists() -> object:
+    async def fetch(sql: str) -> list[Any]:
         connection = await connect(url)
         try:
-            return await connection.fetchval("SELECT count(*) FROM recommendation_lists")
+            return await connection.fetch(sql)
         finally:
             await connection.close()
 
-    assert run(lists()) == 40
+    assert run(fetch("SELECT count(*) FROM recommendation_lists"))[0][0] == 200
+    [first, second] = run(fetch(MODELS))
+    assert 13 < first["age_days"] < 15
+    assert first["activated_at"] == first["created_at"]
+    assert second["age_days"] < 1
+    fate = "was not activated" if second["activated_at"] is None else "is active"
+    assert f"model {first['model_version']} " in printed
+    assert f"model {second['model_version']} {fate}: " in printed
+    [evaluation] = run(fetch("SELECT * FROM recommender.guardrails"))
+    assert evaluation["action"] == "ok"
+    assert evaluation["model_version"] == first["model_version"]
+    days = run(fetch(DAYS))
+    assert len(days) >= 14
+    assert all(day["recommended"] > 0 and day["time"] > 0 for day in days)
+    [rates] = run(fetch(RATES))
+    assert rates["recommended"] > 1.3 * rates["time"] > 0
+    switched_on = run(fetch(SWITCHED_ON))
+    assert len(switched_on) == 5
+
+    counted = "SELECT count(*) FROM event_interactions"
+    interactions = run(fetch(counted))
+    demo = start(url, "--no-serve")
+    printed, log = finish(demo)
+    assert demo.returncode == 0, log
+    assert "the population is kept as it is" in log
+    assert run(fetch(counted)) == interactions
+    assert len(run(fetch(MODELS))) == 3
+    assert len(run(fetch("SELECT * FROM recommender.guardrails"))) == 1
+
+
+MODELS = """
+    SELECT
+        m.model_version,
+        m.created_at,
+        a.activated_at,
+        date_part('epoch', now() - m.created_at) / 86400 AS age_days
+    FROM recommender_models AS m
+    LEFT JOIN model_activations AS a ON a.model_version = m.model_version
+    ORDER BY m.id
+"""
+DAYS = """
+    SELECT
+        count(*) FILTER (WHERE i.meta ->> 'sort' = 'recommended') AS recommended,
+        count(*) FILTER (WHERE i.meta ->> 'sort' = 'time') AS time
+    FROM event_interactions AS i
+    WHERE i.interaction_type = 'impression' AND i.occurred_at > now() - interval '14 days'
+    GROUP BY (i.occurred_at AT TIME ZONE 'UTC')::date
+"""
+RATES = """
+    SELECT
+        sum(m.clicks) FILTER (WHERE m.variant = 'recommended')::float8
+        / sum(m.impressions) FILTER (WHERE m.variant = 'recommended') AS recommended,
+        sum(m.clicks) FILTER (WHERE m.variant = 'time')::float8
+        / sum(m.impressions) FILTER (WHERE m.variant = 'time') AS time
+    FROM recommender.guardrail_metrics(now() - interval '14 days', now(), 72) AS m
+"""
+SWITCHED_ON = """
+    SELECT s.name
+    FROM recommender.settings AS s
+    WHERE (s.name, s.value) IN (
+        ('experiments_personalization_ml_percent', '50'),
+        ('personalization_guardrails_enabled', 'true'),
+        ('recommendations_online_learning_enabled', 'true'),
+        ('recommendations_realtime_refresh_enabled', 'true'),
+        ('task_queue_enabled', 'true')
+    )
+"""
+
+
+def test_a_demo_that_was_interrupted_is_finished_by_the_next_one(url: str, run: Run) -> None:
+    async def fetch(sql: str) -> Any:
+        connection = await connect(url)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    visits = "SELECT count(*) FROM event_interactions WHERE occurred_at > now() - interval '9 days'"
+    demo = start(url, "--no-serve")
+    assert demo.stdout is not None
+    line = ""
+    while "students" not in line:
+        line = demo.stdout.readline()
+        assert line, "no population was made"
+    demo.send_signal(signal.SIGINT)
+    finish(demo)
+    assert run(fetch("SELECT count(*) FROM users WHERE role = 'student'")) == 40
+    assert run(fetch(visits)) == 0
+    demo = start(url, "--no-serve")
+    _, log = finish(demo)
+    assert demo.returncode == 0, log
+    assert run(fetch(visits)) > 0
+    assert run(fetch("SELECT count(*) FROM recommender.guardrails")) == 1
+
+
+def test_in_somebody_elses_database_nobody_visits_and_the_site_stays_closed(
+    databases: Databases, run: Run
+) -> None:
+    async def prepare(url: str) -> None:
+        connection = await connect(url)
+        try:
+            await connection.execute(OTHER_USERS)
+        finally:
+            await connection.close()
+
+    async def interactions(url: str) -> Any:
+        connection = await connect(url)
+        try:
+            return await connection.fetchval("SELECT count(*) FROM event_interactions")
+        finally:
+            await connection.close()
+
+    with databases.migrated() as url:
+        run(prepare(url))
+        demo = start(url, PORT="0")
+        try:
+            log = read_until(demo, "serving on")
+            (site,) = re.findall(r"serving on (\S+)", log)
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                assert client.get(f"{site}/").status_code == 404
+                assert client.get(f"{site}/desk").status_code == 200
+            demo.send_signal(signal.SIGINT)
+            printed, _ = finish(demo)
+        finally:
+            demo.kill()
+            demo.wait()
+        assert "the events site is closed" in printed
+        assert run(interactions(url)) == 0
+
+
+OTHER_USERS = """
+    INSERT INTO users (email, role) SELECT 's' || n || '@uni.example', 'student'
+    FROM generate_series(1, 9) AS n;
+    INSERT INTO events (title, start_time, owner_id, status, category)
+    SELECT 'Event ' || n, now() + n * interval '5 days', 1, 'published', 'Music'
+    FROM generate_series(-5, 5) AS n;
+    INSERT INTO registrations (user_id, event_id, registration_time)
+    SELECT u.id, e.id, e.start_time - interval '1 day'
+    FROM users AS u CROSS JOIN events AS e
+    WHERE e.start_time < now() AND (u.id + e.id) % 2 = 0;
+"""
 
 
 def test_a_token_is_a_students_whatever_their_language_and_nobodys_where_there_is_none(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.async_api import async_playwright
 
 from app.api.documentation import START_SCRIPT
 from app.api.openapi import openapi_document
@@ -27,10 +25,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Page as BrowserPage
 
     from tests.support.runner import Run
-
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
-"""Root may have no sandbox, and a container little shared memory."""
 
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("form", "action")}
 
@@ -165,17 +159,6 @@ class Visit:
             await shown.locator(".response-col_status").first.inner_text(),
             await shown.locator(".response-col_description pre").first.inner_text(),
         )
-
-
-@pytest.fixture(scope="module")
-def browser(run: Run) -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    playwright = run(async_playwright().start())
-    browser = run(playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS))
-    yield browser
-    run(browser.close())
-    run(playwright.stop())
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -11,8 +12,9 @@ from starlette.routing import Route
 
 from app.api.application import create_app
 from app.api.openapi import openapi_document
-from app.api.parameters import EXPECTED, MAX_ID
+from app.api.parameters import EXPECTED, MAX_ID, MAX_JOB_ID
 from app.api.settings import ServerSettings
+from app.web.pages import DESK_PAGES
 from tests.support.api_server import token
 from tests.support.site import Site, open_site
 from tests.support.worlds import World, days
@@ -34,8 +36,12 @@ OPERATIONS = {
     for method, operation in item.items()
     if method != "parameters"
 }
-ASSETS = "/docs/{shelf}/{name}"
-"""What the page is made of is nobody's interface."""
+OF_PAGES = {
+    "/api/admin/session",
+    *(f"/{shelf}/{{shelf}}/{{name}}" for shelf in ("docs", "static", "charts")),
+    *(page.path for page in DESK_PAGES),
+}
+"""Pages, what they are made of, and how one signs in to them are no program's interface."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def test_it_names_the_routes_there_are_and_no_others() -> None:
     routes = {
         (route.path, method.lower())
         for route in create_app(settings).routes
-        if isinstance(route, Route) and route.path != ASSETS
+        if isinstance(route, Route) and route.path not in OF_PAGES
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert set(OPERATIONS) == routes
@@ -180,9 +186,11 @@ def test_the_pattern_of_a_list_of_tags_is_what_is_taken(tags: str, fits: bool) -
 
 def test_ids_of_paths_are_those_of_the_database() -> None:
     for path, item in DOCUMENT["paths"].items():
-        if "{id}" in path:
-            (parameter,) = item["parameters"]
-            assert parameter["schema"] == {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+        named = re.findall(r"\{(\w+)\}", path)
+        assert [parameter["name"] for parameter in item.get("parameters", ())] == named
+        for parameter in item.get("parameters", ()):
+            largest = MAX_JOB_ID if parameter["name"] == "job_id" else MAX_ID
+            assert parameter["schema"] == {"type": "integer", "minimum": 1, "maximum": largest}
 
 
 def test_an_event_has_the_fields_of_the_design_in_that_order() -> None:

@@ -265,7 +265,7 @@ def test_python_asks_for_nothing_else(installed: Installed, role: str, folders: 
     ]
     names = {name for text in texts for name in CALLED.findall(text)}
     # Routes name their function without its schema.
-    names |= {name for text in texts for name in re.findall(r"\bendpoint\(\s*f?\"(\w+)\(", text)}
+    names |= {name for text in texts for name in re.findall(r"\"(\w+)\(\$1", text)}
     denied = installed.run(
         installed.connection.fetch(
             """

@@ -388,7 +388,9 @@ def test_a_rescore_sees_what_changed_at_the_moment_it_stands_at(site: Site) -> N
     site.execute("UPDATE user_interest_tags SET tag_id = 3 - tag_id")
     site.enqueue(RECOMPUTE, RESCORE)
     site.run_jobs()
-    site_lists = "SELECT rank, event_id, reason FROM user_recommendations WHERE user_id = 1"
+    site_lists = (
+        "SELECT rank, event_id, reason FROM user_recommendations WHERE user_id = 1 ORDER BY rank"
+    )
     fresh = "SELECT rank, event_id, reason FROM recommender.rank_events(1, $1)"
     assert site.rows(site_lists) == site.rows(fresh, TOP_N)
 

@@ -43,6 +43,8 @@ def test_only_the_key_has_to_be_given() -> None:
         "database_timeout_seconds": 5,
         "database_prepared_statements": True,
         "max_body_bytes": 2 * 1024 * 1024,
+        "desk_enabled": True,
+        "demo_mode": False,
         "log_level": "info",
         "log_format": "text",
     }

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from app.api.authentication import Authenticator
 from app.api.body_limit import BodyLimit
 from app.api.database import CLIENT_ERRORS, Database, DatabaseFault
+from app.api.desk_routes import desk_routes
 from app.api.documentation import documentation_routes
 from app.api.metrics import Measured, Metrics, MetricsPage
 from app.api.problems import Problem
@@ -29,6 +30,9 @@ from app.schema import MIGRATIONS_DIR, SQL_DIR
 from app.schema.logic import read_logic
 from app.schema.migrations import read_migrations
 from app.settings import store_environment
+from app.web.demo import demo_routes
+from app.web.pages import web_routes
+from app.web.sessions import DESK, STUDENT, DemoSessions, Desk, SessionReader, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -62,11 +66,18 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     )
     authenticator = Authenticator(settings.secret_key.get_secret_value())
     readiness = Readiness(database)
+    sessions = Sessions(settings.secret_key.get_secret_value())
     middleware = [
         Middleware(RequestIds),
         Middleware(Measured, metrics),
         Middleware(BodyLimit, settings.max_body_bytes),
     ]
+    seats = [
+        *([DESK] if settings.desk_enabled else []),
+        *([STUDENT] if settings.demo_mode else []),
+    ]
+    if seats:
+        middleware.append(Middleware(SessionReader, sessions, seats))
     if settings.cors_origins:
         middleware.insert(
             2,
@@ -89,8 +100,10 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application = Starlette(
         routes=[
             *api_routes(database, authenticator, metrics),
+            *desk_routes(database, authenticator),
             *_operations_routes(readiness, MetricsPage(metrics, database)),
             *documentation_routes(),
+            *_face_routes(settings, database, authenticator, sessions),
             *extra_routes,
         ],
         middleware=middleware,
@@ -107,6 +120,20 @@ def create_app(settings: ServerSettings, extra_routes: Sequence[BaseRoute] = ())
     application.state.database = database
     application.state.readiness = readiness
     return application
+
+
+def _face_routes(
+    settings: ServerSettings, database: Database, authenticator: Authenticator, sessions: Sessions
+) -> list[Route]:
+    """Give the pages that are switched on, and what they ask beyond the API."""
+    desk = Desk(database, authenticator, sessions) if settings.desk_enabled else None
+    routes = web_routes(desk=settings.desk_enabled, demo=settings.demo_mode)
+    if desk:
+        routes.append(desk.route())
+    if settings.demo_mode:
+        routes += DemoSessions(database, sessions, desk).routes()
+        routes += demo_routes(database, authenticator)
+    return routes
 
 
 def _operations_routes(readiness: Readiness, page: MetricsPage) -> list[Route]:

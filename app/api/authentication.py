@@ -15,10 +15,15 @@ from app.console import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.types import Scope
+
 ALGORITHM = "HS256"
 LEEWAY_SECONDS = 30
 MAX_TOKEN_BYTES = 4096
 REMEMBERED_TOKENS = 4096
+
+SESSION_USER = "eventrank.session_user"
+"""Where a request's scope has the user id of a page's session, if it came with one."""
 
 
 class Authenticator:
@@ -38,6 +43,11 @@ class Authenticator:
         # good until it expires, so only that is asked again.
         self._verified: dict[bytes, tuple[int, float]] = {}
 
+    def asker(self, scope: Scope) -> int | None:
+        """Give the id of who sends a request: the page's session, else the token's user."""
+        session_user: int | None = scope.get(SESSION_USER)
+        return self.user_id(scope["headers"]) if session_user is None else session_user
+
     def user_id(self, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
         """Give the id of the token's user, or None when no token was sent; a bad one is a 401."""
         values = [value for name, value in headers if name == b"authorization"]
@@ -49,17 +59,20 @@ class Authenticator:
         token = token.strip(b" ")
         if scheme.lower() != b"bearer" or not token:
             raise _refused("the header Authorization is not of the form Bearer and a token")
+        return self.verify(token)[0]
+
+    def verify(self, token: bytes) -> tuple[int, float]:
+        """Give the user id of a token, and when it expires; a bad one is a 401."""
         verified = self._verified.get(token)
         if verified is None:
             verified = self._verify(token)
             if len(self._verified) >= REMEMBERED_TOKENS:
                 self._verified.clear()
             self._verified[token] = verified
-        user_id, expires_at = verified
-        if expires_at <= time.time() - LEEWAY_SECONDS:
+        if verified[1] <= time.time() - LEEWAY_SECONDS:
             self._verified.pop(token, None)
             raise _refused("the token has expired")
-        return user_id
+        return verified
 
     def _verify(self, token: bytes) -> tuple[int, float]:
         if len(token) > MAX_TOKEN_BYTES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,28 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.api.openapi import openapi_document
-from app.api.problems import Problem
+from app.web.pages import page_headers
+from app.web.shelf import Shelf
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""Nothing from elsewhere, and nothing inline but the pictures in Swagger UI's own style sheet."""
-
-PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-ASSET_HEADERS = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
-"""For ever, since a path carries the hash of what is there."""
 
 PAGE = """\
 <!DOCTYPE html>
@@ -42,15 +24,15 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>eventrank: the HTTP API</title>
-<link rel="icon" type="image/png" href="docs/HASH/favicon-32x32.png">
-<link rel="stylesheet" href="docs/HASH/swagger-ui.css">
-<link rel="stylesheet" href="docs/HASH/page.css">
+<link rel="icon" type="image/png" href="SHELF/favicon-32x32.png">
+<link rel="stylesheet" href="SHELF/swagger-ui.css">
+<link rel="stylesheet" href="SHELF/page.css">
 </head>
 <body>
 <div id="page"></div>
 <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
-<script src="docs/HASH/swagger-ui-bundle.js"></script>
-<script src="docs/HASH/start.js"></script>
+<script src="SHELF/swagger-ui-bundle.js"></script>
+<script src="SHELF/start.js"></script>
 </body>
 </html>
 """
@@ -87,11 +69,6 @@ body { margin: 0; }
 }
 """
 
-MEDIA_TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".png": "image/png",
-}
 BUNDLED = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
 SWAGGER_UI = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
 """Found without importing the package, which is for serving these files through Jinja."""
@@ -105,11 +82,8 @@ def documentation_routes() -> list[Route]:
         "page.css": STYLE_SHEET.encode(),
         "start.js": START_SCRIPT.encode(),
     }
-    digest = hashlib.sha256()
-    for name in sorted(assets):
-        digest.update(hashlib.sha256(assets[name]).digest())
-    shelf = digest.hexdigest()[:16]
-    page = PAGE.replace("HASH", shelf).encode()
+    shelf = Shelf("/docs", assets)
+    page = PAGE.replace("SHELF", shelf.path.removeprefix("/")).encode()
 
     async def show_document(_request: Request) -> Response:
         return Response(
@@ -117,17 +91,10 @@ def documentation_routes() -> list[Route]:
         )
 
     async def show_page(_request: Request) -> Response:
-        return Response(page, media_type="text/html", headers=PAGE_HEADERS)
-
-    async def show_asset(request: Request) -> Response:
-        name = request.path_params["name"]
-        if request.path_params["shelf"] != shelf or name not in assets:
-            raise Problem(404, "there is nothing at this path")
-        media_type = MEDIA_TYPES[Path(name).suffix]
-        return Response(assets[name], media_type=media_type, headers=ASSET_HEADERS)
+        return Response(page, media_type="text/html", headers=page_headers())
 
     return [
         Route("/openapi.json", show_document, methods=["GET"]),
         Route("/docs", show_page, methods=["GET"]),
-        Route("/docs/{shelf}/{name}", show_asset, methods=["GET"]),
+        shelf.route(),
     ]

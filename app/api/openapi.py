@@ -7,6 +7,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from app.api.openapi_admin import admin_paths, admin_schemas
+from app.api.openapi_desk import desk_paths, desk_schemas
 from app.api.openapi_parts import (
     Json,
     answer,
@@ -115,6 +116,7 @@ def openapi_document() -> Json:
             **_exclusion("blocked-organizers", "organizer", "Organizer"),
             "/api/analytics/interactions": {"post": _interactions()},
             **admin_paths(),
+            **desk_paths(),
             **_operations(),
         },
         "components": {
@@ -486,6 +488,7 @@ def _schemas() -> Json:
             }
         ),
         **admin_schemas(),
+        **desk_schemas(),
         "InvalidBody": whole_object(
             {
                 **_problem_fields(),

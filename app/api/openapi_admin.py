@@ -97,7 +97,8 @@ def admin_schemas() -> Json:
     }
 
 
-def _operation(name: str, summary: str, description: str, responses: Json) -> Json:
+def admin_operation(name: str, summary: str, description: str, responses: Json) -> Json:
+    """Describe an operation that is for admins alone."""
     return {
         "operationId": name,
         "tags": ["admin"],
@@ -108,7 +109,8 @@ def _operation(name: str, summary: str, description: str, responses: Json) -> Js
     }
 
 
-def _with_body(operation: Json, properties: Json, example: Json, *required: str) -> Json:
+def with_body(operation: Json, properties: Json, example: Json, *required: str) -> Json:
+    """Add the JSON object that an operation takes, and what may be wrong with it."""
     schema: Json = {"type": "object", "additionalProperties": False, "properties": properties}
     if required:
         schema["required"] = list(required)
@@ -140,7 +142,7 @@ def _status() -> Json:
         },
         "warnings": [],
     }
-    return _operation(
+    return admin_operation(
         "getStatus",
         "What is switched on, the active model, the last guardrail, and warnings",
         "The screen of `SELECT * FROM recommender.status` in short.",
@@ -154,7 +156,7 @@ def _status() -> Json:
 def _metrics() -> Json:
     example = {"items": [{"date": "2026-11-29", **EXAMPLE_COUNTS}], "totals": EXAMPLE_COUNTS}
     return {
-        **_operation(
+        **admin_operation(
             "getMetricsByDay",
             "Impressions, clicks and registrations by day",
             "What `recommender.metrics(days)` counts; days without traffic are there with zeros.",
@@ -177,8 +179,8 @@ def _metrics() -> Json:
 def _evaluate() -> Json:
     job = EXAMPLE_JOB | {"job_type": "evaluate_personalization_guardrails"}
     ratio = {"minimum": 0, "maximum": 1}
-    return _with_body(
-        _operation(
+    return with_body(
+        admin_operation(
             "evaluateGuardrails",
             "Queue an evaluation of the guardrails",
             "What the body does not say is as the settings have it.",
@@ -196,8 +198,8 @@ def _evaluate() -> Json:
 
 
 def _activate() -> Json:
-    operation = _with_body(
-        _operation(
+    operation = with_body(
+        admin_operation(
             "activateModel",
             "Make another model the active one",
             "At once; `recompute` (default true) queues the rewriting of all lists with it."
@@ -223,8 +225,8 @@ def _activate() -> Json:
 
 
 def _retrain() -> Json:
-    return _with_body(
-        _operation(
+    return with_body(
+        admin_operation(
             "retrain",
             "Queue a training, and the rewriting of all lists after it",
             "A model whose held-out loss is worse than the active one's is stored, and"

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_ID = 2_147_483_647
+MAX_JOB_ID = 9_007_199_254_740_991
+"""Where numbers of JSON stop being exact in JavaScript; the column goes further."""
+
 MAX_TAGS = 50
 SHOWN_CHARACTERS = 80
 
-_ID = re.compile(r"[1-9][0-9]{0,9}")
+_ID = re.compile(r"[1-9][0-9]{0,18}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
@@ -170,12 +173,12 @@ def read_event_query(pairs: Iterable[tuple[str, str]]) -> EventQuery | list[BadP
     return query
 
 
-def read_id(text: str) -> int | None:
+def read_id(text: str, largest: int = MAX_ID) -> int | None:
     """Give the id that a path names, or None for what no row can have (so it is a 404)."""
     if not _ID.fullmatch(text):
         return None
     number = int(text)
-    return number if number <= MAX_ID else None
+    return number if number <= largest else None
 
 
 def _tags(given: dict[str, list[str]]) -> list[_Tag]:

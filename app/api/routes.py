@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.api.metrics import Metrics
 
     Arguments = Callable[[Scope], tuple[object, ...]]
+    Answer = tuple[int, str | None, str | None]
 
 HEADERS = [(name.lower().encode(), value.encode()) for name, value in API_HEADERS.items()]
 JSON_HEADERS = [*HEADERS, (b"content-type", b"application/json")]
@@ -84,7 +85,7 @@ class TelemetryEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body once it is known who sends it, and answer as the database says."""
-        user_id = self._authenticator.user_id(scope["headers"])
+        user_id = self._authenticator.asker(scope)
         body = await read_body(receive)
         if body is None:
             return
@@ -102,23 +103,26 @@ class TelemetryEndpoint:
 
 
 class BodyEndpoint:
-    """Hands a JSON body to a function of SQL with who sends it; an empty one is {}."""
+    """Hands a JSON body to a function of SQL, last of its arguments; an empty one is {}."""
 
-    def __init__(self, database: Database, authenticator: Authenticator, function: str) -> None:
+    def __init__(
+        self, database: Database, call: str, arguments: Arguments, *, is_read: bool = False
+    ) -> None:
         self._database = database
-        self._authenticator = authenticator
-        self._statement = f"SELECT status, headers, body FROM recommender.{function}($1, $2::jsonb)"  # noqa: S608
+        self._statement = f"SELECT status, headers, body FROM recommender.{call}"  # noqa: S608
+        self._arguments = arguments
+        self._is_read = is_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, and answer as the database says."""
-        user_id = self._authenticator.user_id(scope["headers"])
+        """Read the body once it is known who sends it, and answer as the database says."""
+        arguments = self._arguments(scope)
         body = await read_body(receive)
         if body is None:
             return
         # What is no JSON is NULL: who may not ask is told that, others what is wrong with it.
         text, problem = await _read_text(body) if body.strip() else ("{}", None)
         row = await self._database.fetchrow(
-            self._statement, user_id, None if problem else text, is_read=False
+            self._statement, *arguments, None if problem else text, is_read=self._is_read
         )
         if problem and row["status"] == problem.status:
             raise problem
@@ -134,7 +138,7 @@ async def _read_text(body: bytes) -> tuple[str, Problem | None]:
         return "{}", refusal
 
 
-async def send_row(row: Record, send: Send) -> dict[str, str]:
+async def send_row(row: Record | Answer, send: Send) -> dict[str, str]:
     """Send the answer that a function gave as a row, and give the headers that came with it."""
     status, given, body = row
     content = b"" if body is None else body.encode()
@@ -167,19 +171,18 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
     """Give the routes under /api/, those that are asked most first."""
 
     def reader(scope: Scope) -> tuple[object, ...]:
-        headers = scope["headers"]
-        return authenticator.user_id(headers), accepted_languages(headers)
+        return authenticator.asker(scope), accepted_languages(scope["headers"])
 
     def reader_and_query(scope: Scope) -> tuple[object, ...]:
         # The token comes first: whoever sends a bad one learns nothing else.
         return *reader(scope), *_event_query(scope)
 
     def user(scope: Scope) -> tuple[object, ...]:
-        return (authenticator.user_id(scope["headers"]),)
+        return (authenticator.asker(scope),)
 
     def user_and_id(scope: Scope) -> tuple[object, ...]:
         # What is no id is NULL: who asks comes first, so SQL says that there is no such thing.
-        return authenticator.user_id(scope["headers"]), read_id(scope["path_params"]["id"])
+        return authenticator.asker(scope), read_id(scope["path_params"]["id"])
 
     def endpoint(call: str, arguments: Arguments, **options: Any) -> SqlEndpoint:
         return SqlEndpoint(database, call, arguments, **options)
@@ -197,10 +200,10 @@ def api_routes(database: Database, authenticator: Authenticator, metrics: Metric
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         # PostgreSQL's text has no NUL; what is no number is refused by the function either way.
         days = given.get("days", "").replace("\0", "?")
-        return authenticator.user_id(scope["headers"]), days
+        return authenticator.asker(scope), days
 
     def admin(path: str, function: str) -> Route:
-        endpoint = BodyEndpoint(database, authenticator, function)
+        endpoint = BodyEndpoint(database, f"{function}($1, $2::jsonb)", user)
         return Route(f"{ADMIN}/{path}", endpoint, methods=["POST"])
 
     events = "get_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"

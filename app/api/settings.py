@@ -106,6 +106,14 @@ class ServerSettings(EnvironmentModel):
         le=1_073_741_824,
         description="Bytes a request's body may have; a larger one is answered 413 unread",
     )
+    desk_enabled: bool = Field(
+        default=True, description="Serve the admins' desk, the pages under /desk"
+    )
+    demo_mode: bool = Field(
+        default=False,
+        description="Serve the demo's events site at /, where anybody becomes any student; never"
+        " where students are real",
+    )
     log_level: LogLevel = Field(default="info", description="The least severity that is logged")
     log_format: LogFormat = Field(
         default="text",

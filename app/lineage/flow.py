@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
     from app.lineage.reading import LineageObject
 
-LEFT_OUT = frozenset({"setting"})
-"""Stages whose objects everything asks and through which no rows flow."""
+LEFT_OUT = frozenset({"setting", "desk"})
+"""Stages through which no rows flow: settings, which everything asks, and the admins' desk, which
+asks everything."""
+
+STAND_IN = "demo"
+"""The stage that does what the app would do, and is no part of the way."""
 
 TABLES = "tables"
 TRAINER = "app.training"
@@ -44,10 +48,11 @@ class Flow:
 
 def read_flow(objects: Sequence[LineageObject]) -> Flow:
     """Follow the rows; routines that serve only others are part of those that call them."""
+    objects = [item for item in objects if item.stage != STAND_IN]
     drawn = [item for item in objects if item.stage not in LEFT_OUT]
     stages = (TABLES, *dict.fromkeys(item.stage for item in drawn))
     routines = {item.name: item for item in objects if item.is_routine}
-    called = {name for item in objects for name in item.reads if name in routines}
+    called = {name for item in drawn for name in item.reads if name in routines}
     nodes = {}
     edges: set[tuple[str, str]] = set()
     for item in drawn:

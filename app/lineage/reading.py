@@ -40,7 +40,7 @@ APP_TABLES = frozenset(
         "user_implicit_interest_cities",
     )
 )
-"""What is kept about people and events; only the source stage reads it."""
+"""What is kept about people and events; only the source stage reads it, and the demo's."""
 
 _CREATE = re.compile(
     rf"CREATE (?:OR REPLACE )?(?P<kind>VIEW|MATERIALIZED VIEW|FUNCTION|PROCEDURE) "

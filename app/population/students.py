@@ -13,12 +13,37 @@ from app.population.world import DAY, HOUR, NEVER, draw_by_weight, draw_one, gen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from numpy.typing import NDArray
 
     from app.population.world import Flags, Ints, Plan, Reals, World
 
     Texts = NDArray[np.bytes_]
+
+    class Offer(Protocol):
+        """What tastes look at in some events; a World is one."""
+
+        @property
+        def tags(self) -> Ints:
+            """One row an event, padded with the number of tags (which is no tag)."""
+
+        @property
+        def tag_count(self) -> Ints:
+            """At least 1."""
+
+        @property
+        def topic(self) -> Ints:
+            """Columns of Tastes.topics."""
+
+        @property
+        def organizer(self) -> Ints:
+            """By the plan's numbers."""
+
+        @property
+        def city(self) -> Ints:
+            """By the plan's numbers."""
+
 
 CHUNK = 2000
 """Students made at once; a constant, because the random streams hang on it."""
@@ -90,14 +115,14 @@ class Tastes:
     organizer: Ints
     city: Ints
 
-    def affinity(self, world: World, student: Ints, event: Ints) -> Reals:
+    def affinity(self, offer: Offer, student: Ints, event: Ints) -> Reals:
         """Say how much students like events: about 0.1 for a stranger's, above 1 for their own."""
-        tags = self.tags[student[..., None], world.tags[event]].sum(axis=-1)
+        tags = self.tags[student[..., None], offer.tags[event]].sum(axis=-1)
         return np.asarray(
-            0.9 * tags / world.tag_count[event]
-            + 0.4 * self.topics[student, world.topic[event]]
-            + 0.3 * (self.organizer[student] == world.organizer[event])
-            + 0.2 * (self.city[student] == world.city[event]),
+            0.9 * tags / offer.tag_count[event]
+            + 0.4 * self.topics[student, offer.topic[event]]
+            + 0.3 * (self.organizer[student] == offer.organizer[event])
+            + 0.2 * (self.city[student] == offer.city[event]),
             dtype=np.float32,
         )
 
@@ -139,6 +164,11 @@ def experiment_bucket(user_id: int) -> int:
     return int(digest[:8], 16) % 100
 
 
+def recall_tastes(plan: Plan, world: World, number: int, size: int) -> Tastes:
+    """Give the tastes that draw_lively_chunk gave the students of a chunk."""
+    return draw_tastes(generator(plan, 1, number), plan, world, size)
+
+
 def draw_lively_chunk(
     plan: Plan, world: World, number: int, size: int, first_user_id: int
 ) -> Chunk:
@@ -153,19 +183,12 @@ def draw_lively_chunk(
     visits = _draw_visits(rng, plan, created, is_active, is_treated)
     shown, position = _show_lists(rng, world, tastes, visits)
     clicked = _click(rng, world, tastes, shown, position)
-    followed = _follow_up(rng, world, tastes, clicked)
+    followed = follow_up(rng, world, tastes, clicked)
     saved, joined = followed[-2:]
-    unregistered_at = _unregister(rng, plan, world, joined)
+    unregistered_at = give_back(rng, world.start[joined.event], plan.last_visit, joined)
     gone = unregistered_at != NEVER
-    left = Interactions(
-        kind="unregister",
-        student=joined.student[gone],
-        event=joined.event[gone],
-        at=unregistered_at[gone],
-        meta=joined.meta[gone],
-    )
-    asked = _ask(rng, plan, world, tastes, visits)
-    interactions = [shown, clicked, *followed, left, *asked]
+    asked = ask(rng, plan, world, tastes, visits)
+    interactions = [shown, clicked, *followed, unregistered(joined, unregistered_at), *asked]
     for written in interactions:
         written.student = written.student + first
     is_over = world.end[joined.event] < plan.now
@@ -195,11 +218,12 @@ def _draw_visits(
     """Let students look at the list, some often, some never; the inactive ones stopped halfway."""
     size = created.size
     mean = plan.interactions_per_student / PER_VISIT * rng.gamma(1.6, 1 / 1.6, size)
-    count = rng.poisson(mean)
+    count = rng.poisson(mean * ((plan.days - plan.quiet_days) / plan.days))
     count[rng.random(size) < 0.06] = 0
     student = np.repeat(np.arange(size), count)
     since = np.maximum(created, plan.now - plan.days * DAY)[student]
-    until = np.where(is_active, plan.now, plan.now - plan.days * DAY // 2)[student] - HOUR
+    halfway = min(plan.now - plan.days * DAY // 2, plan.last_visit)
+    until = np.where(is_active, plan.last_visit, halfway)[student] - HOUR
     at = since + (rng.random(student.size) * (until - since)).astype(np.int64)
     kept = until > since
     return Visits(student=student[kept], at=at[kept], is_treated=is_treated[student[kept]])
@@ -280,11 +304,11 @@ def _click(
     )
 
 
-def _follow_up(
-    rng: np.random.Generator, world: World, tastes: Tastes, clicked: Interactions
+def follow_up(
+    rng: np.random.Generator, offer: Offer, tastes: Tastes, clicked: Interactions
 ) -> list[Interactions]:
     """Let those who clicked look, stay, share, save and register, the more the better it suits."""
-    liking = tastes.affinity(world, clicked.student, clicked.event)
+    liking = tastes.affinity(offer, clicked.student, clicked.event)
     drawn = rng.random((5, liking.size))
     viewed = drawn[0] < 0.92
     stayed = viewed & (drawn[1] < 0.65)
@@ -322,14 +346,26 @@ def _first_times(clicked: Interactions, chosen: Flags) -> Ints:
     return np.sort(rows[np.unique(pairs, return_index=True)[1]])
 
 
-def _unregister(rng: np.random.Generator, plan: Plan, world: World, joined: Interactions) -> Ints:
+def give_back(rng: np.random.Generator, start: Ints, until: int, joined: Interactions) -> Ints:
     """Let a few give their seat back before the event; NEVER for those who keep it."""
     later = joined.at + rng.integers(60, 4000, joined.at.size) * (HOUR // 60)
-    possible = later < np.minimum(world.start[joined.event], plan.now)
+    possible = later < np.minimum(start, until)
     return np.where(possible & (rng.random(later.size) < 0.08), later, NEVER)
 
 
-def _ask(
+def unregistered(joined: Interactions, at: Ints) -> Interactions:
+    """Give the interactions of those who gave their seat back."""
+    gone = at != NEVER
+    return Interactions(
+        kind="unregister",
+        student=joined.student[gone],
+        event=joined.event[gone],
+        at=at[gone],
+        meta=joined.meta[gone],
+    )
+
+
+def ask(
     rng: np.random.Generator, plan: Plan, world: World, tastes: Tastes, visits: Visits
 ) -> list[Interactions]:
     """Let some visitors search for their tags, or filter by their category or city."""

@@ -58,11 +58,18 @@ class Plan:
     seed: int
     repeat_share: float = 0.0
     repeat_profiles: int = 100
+    quiet_days: int = 0
+    """How many days before the moment nobody looks at a list, for traffic.py to fill."""
 
     @property
     def now(self) -> int:
         """The moment of the plan, as PostgreSQL's microseconds."""
-        return (self.as_of - EPOCH) // timedelta(microseconds=1)
+        return microseconds(self.as_of)
+
+    @property
+    def last_visit(self) -> int:
+        """When the history of visits ends."""
+        return self.now - self.quiet_days * DAY
 
 
 def generator(plan: Plan, *stage: int) -> np.random.Generator:
@@ -70,9 +77,14 @@ def generator(plan: Plan, *stage: int) -> np.random.Generator:
     return np.random.default_rng([plan.seed, *stage])
 
 
-def moment(microseconds: int) -> datetime | None:
+def microseconds(at: datetime) -> int:
+    """Turn a datetime into PostgreSQL's microseconds."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(at: int) -> datetime | None:
     """Turn PostgreSQL's microseconds into a datetime; NEVER into None."""
-    return None if microseconds == NEVER else EPOCH + timedelta(microseconds=int(microseconds))
+    return None if at == NEVER else EPOCH + timedelta(microseconds=int(at))
 
 
 def draw_by_weight(rng: np.random.Generator, weights: Reals, count: int) -> Ints:
@@ -159,6 +171,8 @@ def build_world(plan: Plan) -> World:
     tags, tag_count = _draw_tags(rng, tag_law, tag_topic, topic)
 
     created = np.minimum(start - _between(rng, 14 * DAY, 45 * DAY, count), plan.now - 2 * DAY)
+    if plan.quiet_days:
+        created = _spread_announcements(plan, created)
     publish_at = np.where(rng.random(count) < 0.5, NEVER, created + _between(rng, 0, DAY, count))
     visible_from = np.maximum(created, publish_at)
     is_published = np.ones(count, dtype=np.bool_)
@@ -224,6 +238,12 @@ def _draw_starts(rng: np.random.Generator, plan: Plan) -> Ints:
     same_side = (opened < plan.now - 2 * HOUR) == (start < plan.now)
     reachable = np.abs(opened - plan.now) > 2 * HOUR
     return np.sort(np.where(same_side & reachable, opened, start // HOUR * HOUR))
+
+
+def _spread_announcements(plan: Plan, created: Ints) -> Ints:
+    """Let what would be announced two days ago, all at once, come in over the last weeks."""
+    earlier = _between(generator(plan, 5), 0, (plan.quiet_days + 14) * DAY, created.size)
+    return np.where(created == plan.now - 2 * DAY, created - earlier, created)
 
 
 def _draw_organizers(rng: np.random.Generator, weights: NDArray[np.float64], topic: Ints) -> Ints:

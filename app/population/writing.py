@@ -11,6 +11,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.console import UserError, console
+from app.population.plans import keep_plan
 from app.population.profiles import draw_bench_chunk, lay_in_stock
 from app.population.students import CHUNK, NOTHING, draw_lively_chunk
 from app.population.tables import BulkWriter
@@ -90,6 +91,7 @@ async def generate_population(
         world = build_world(plan)
         writer = BulkWriter(connection)
         numbering = await _write_world(connection, writer, plan, world)
+        await keep_plan(connection, plan, numbering.student, numbering.organizer)
         seats_taken = await _write_students(writer, plan, world, numbering)
         await _settle_seats(connection, plan, world, numbering, seats_taken)
         for table in NUMBERED:

@@ -78,6 +78,7 @@ BEGIN
             VALUES
             ('recommender_api', 'setting', NULL),
             ('recommender_api', 'serving', NULL),
+            ('recommender_api', 'desk', NULL),
             ('recommender_api', 'feedback', 'record_interactions'),
             ('recommender_api', 'scoring', 'activate_model'),
             ('recommender_api', 'job', 'enqueue_job'),

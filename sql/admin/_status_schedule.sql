@@ -27,7 +27,8 @@ BEGIN
             s.missed_count,
             s.error
         FROM public.schedule_runs AS s
-        WHERE s.occurrence_at <= recommender.as_of()
+        -- What has not finished only says from when on occurrences count.
+        WHERE s.occurrence_at <= recommender.as_of() AND s.finished_at IS NOT NULL
         ORDER BY s.name, s.occurrence_at DESC
     ) AS r
     ORDER BY r.name COLLATE "C";
@@ -35,8 +36,14 @@ BEGIN
         RETURN QUERY VALUES (
             'last run',
             'never',
-            CASE WHEN recommender._switch('task_queue_enabled')
-                THEN 'nothing has run by itself yet: a worker does it, or pg_cron'
+            CASE
+                WHEN
+                    recommender._switch('task_queue_enabled')
+                    AND NOT EXISTS (
+                        SELECT FROM public.schedule_runs AS s
+                        WHERE s.occurrence_at <= recommender.as_of()
+                    )
+                    THEN 'nothing has run by itself yet: a worker does it, or pg_cron'
             END
         );
     END IF;

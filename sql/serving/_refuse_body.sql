@@ -12,14 +12,8 @@ BEGIN
     SELECT
         422,
         NULL::json,
-        json_build_object(
-            'type', 'about:blank',
-            'title', 'Unprocessable Content',
-            'status', 422,
-            'detail', string_agg(concat_ws(': ', f.field, f.detail), '; ' ORDER BY f.field),
-            'errors', json_agg(
-                json_build_object('field', f.field, 'detail', f.detail) ORDER BY f.field
-            )
+        recommender._body_problem(
+            array_agg(f.field ORDER BY f.field), array_agg(f.detail ORDER BY f.field)
         )
     FROM recommender._body_faults(p_body, p_job_type, p_keys, p_required_key) AS f
     HAVING count(*) > 0;

@@ -7,10 +7,7 @@ STABLE
 ROWS 1
 AS $$
 DECLARE
-    v_days integer := CASE
-        WHEN coalesce(p_days, '') = '' THEN 30
-        WHEN p_days ~ '^[0-9]{1,3}$' AND p_days::integer BETWEEN 1 AND 365 THEN p_days::integer
-    END;
+    v_days integer := recommender._read_days(p_days, 30, 365);
 BEGIN
     RETURN QUERY SELECT r.* FROM recommender._refuse_admin(p_user_id, false) AS r;
     IF FOUND THEN
@@ -18,15 +15,7 @@ BEGIN
     ELSIF v_days IS NULL THEN
         RETURN QUERY SELECT
             422, NULL::json,
-            json_build_object(
-                'type', 'about:blank', 'title', 'Unprocessable Content', 'status', 422,
-                'detail', 'these parameters are wrong: days',
-                'errors', json_build_array(json_build_object(
-                    'parameter', 'days',
-                    'detail', 'expected a whole number from 1 to 365',
-                    'value', left(p_days, 80)
-                ))
-            );
+            recommender._parameter_problem('days', 'a whole number from 1 to 365', p_days);
         RETURN;
     END IF;
     RETURN QUERY

@@ -19,33 +19,9 @@ BEGIN
         200,
         NULL::json,
         json_build_object(
-            'hidden_tags', (
-                SELECT coalesce(
-                    json_agg(
-                        json_build_object('id', t.tag_id, 'name', t.name)
-                        ORDER BY t.name COLLATE "C", t.tag_id
-                    ),
-                    '[]'
-                )
-                FROM recommender.source_hidden_tags AS h
-                INNER JOIN recommender.source_tags AS t ON t.tag_id = h.tag_id
-                WHERE h.user_id = p_user_id
-            ),
-            'blocked_organizers', (
-                SELECT coalesce(
-                    json_agg(
-                        json_build_object(
-                            'id', o.user_id, 'org_name', o.org_name, 'full_name', o.full_name
-                        )
-                        ORDER BY o.user_id
-                    ),
-                    '[]'
-                )
-                FROM recommender.source_blocked_organizers AS b
-                INNER JOIN recommender.source_users AS o ON o.user_id = b.organizer_id
-                WHERE b.user_id = p_user_id
-            )
-        );
+            'hidden_tags', x.hidden_tags, 'blocked_organizers', x.blocked_organizers
+        )
+    FROM recommender._exclusions(p_user_id) AS x;
 END;
 $$;
 

@@ -28,6 +28,8 @@ BEGIN
         u.attribute
     FROM recommender.user_attribute_sources AS u
     WHERE u.source = 'implicit' AND u.last_seen_at > v_as_of;
+    -- Who reads it asks for one student's feature at a time, row by row.
+    CREATE INDEX ON pg_temp.later_interests (user_id, feature, attribute);
     ANALYZE pg_temp.later_interests;
 
     CREATE TEMPORARY TABLE past_interests AS
@@ -49,11 +51,23 @@ BEGIN
                 recommender._learning_delta(i.interaction_type, i.meta, v_threshold)
                 * CASE a.feature WHEN 'overlap_interest_ratio' THEN a.value ELSE 1 END
             ) AS delta
-        FROM recommender.source_interactions AS i
+        FROM (
+            -- Read once: the planner expects few matches, and would look each of many pairs up.
+            SELECT
+                s.user_id,
+                s.event_id,
+                s.interaction_type,
+                s.occurred_at,
+                s.meta
+            FROM recommender.source_interactions AS s
+            WHERE
+                s.interaction_type IN ('click', 'view', 'dwell', 'share', 'favorite', 'register')
+                AND s.user_id IN (SELECT k.user_id FROM pg_temp.later_interests AS k)
+            OFFSET 0
+        ) AS i
         INNER JOIN recommender.event_base_attributes AS a ON a.event_id = i.event_id
         INNER JOIN pg_temp.later_interests AS l
             ON l.user_id = i.user_id AND l.feature = a.feature AND l.attribute = a.attribute
-        WHERE i.interaction_type IN ('click', 'view', 'dwell', 'share', 'favorite', 'register')
         GROUP BY i.user_id, a.feature, a.attribute, i.event_id, date_trunc('hour', i.occurred_at)
         UNION ALL
         SELECT

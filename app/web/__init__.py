@@ -1,0 +1,1 @@
+"""Web pages: the admins' desk, the demo's events site, and what both are made of."""
