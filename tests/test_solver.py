@@ -150,7 +150,7 @@ def test_the_shift_makes_the_mean_prediction_the_share_of_positives(
     rows: list[tuple[float, float]], seed: int
 ) -> None:
     logits, w = np.array(rows).T
-    y = np.arange(len(rows)) % 2 * 1.0
+    y = (np.arange(len(rows)) % 2).astype(np.float64)
     np.random.default_rng(seed).shuffle(y)
     shift = bias_shift(logits, y, w)
     assert np.average(sigmoid(logits + shift), weights=w) == pytest.approx(

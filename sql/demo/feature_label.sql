@@ -82,8 +82,8 @@ BEGIN ATOMIC
                 ),
                 (
                     'attended_organizer_audience',
-                    'You have been to this organizer, as many others have',
-                    'Ai mai fost la acest organizator, ca mulți alții'
+                    'Like many, you have been to this organizer',
+                    'Ca mulți alții, ai fost la acest organizator'
                 )
             ) AS l (feature, english, romanian)
             WHERE l.feature = p_feature
