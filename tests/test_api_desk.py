@@ -766,6 +766,15 @@ class TestStudents:
         else:
             assert ids[: len(found)] == found if search == "1" else ids == found
 
+    def test_it_says_whether_there_are_more(self, named: Site) -> None:
+        assert asked(named, STUDENTS)["has_more"] is True
+        # Fifty and no more, after eleven were made no students.
+        named.execute("UPDATE users SET role = 'admin' WHERE id > 53 AND role = 'student'")
+        told = asked(named, STUDENTS)
+        assert (len(told["items"]), told["has_more"]) == (50, False)
+        told = asked(named, STUDENTS, search="nobody")
+        assert told == {"items": [], "has_more": False}
+
     def test_a_search_that_is_too_long_is_refused(self, site: Site) -> None:
         problem = assert_problem(site.ask(STUDENTS, BOSS, search="x" * 201), 422)
         assert [error["parameter"] for error in problem["errors"]] == ["search"]

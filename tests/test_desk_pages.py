@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import pytest
 
 from app.web.pages import DESK_PAGES
 from tests.support.api_server import serve, token
-from tests.support.browser import CONTRAST, NAMELESS, OWN, Visit, visiting
+from tests.support.browser import CONTRAST, LEAPS, NAMELESS, OWN, Visit, visiting
 from tests.support.site import Site, open_site
 from tests.support.worker import working
 from tests.support.worlds import AS_OF, FEATURES, World, days, hours
@@ -19,7 +20,7 @@ from tests.support.worlds import AS_OF, FEATURES, World, days, hours
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
 
-    from playwright.async_api import Browser, Locator, Response
+    from playwright.async_api import Browser, Locator, Response, Route
 
     from tests.support.runner import Run
 
@@ -335,6 +336,7 @@ def test_pages_fit_can_be_read_and_say_what_can_be_used(
                 assert await visit.width() == width, path
                 assert await visit.page.evaluate(CONTRAST) == [], path
                 assert await visit.page.evaluate(NAMELESS) == [], path
+                assert await visit.page.evaluate(LEAPS) == [], path
                 assert await visit.page.locator("h1").count() == 1
 
     run(look())
@@ -373,6 +375,9 @@ def test_an_empty_database_says_what_to_do(browser: Browser, empty: Site, run: R
                 await visit.open(path)
                 shown = await texts(page.locator(".empty:visible"))
                 assert any(one.startswith(said) for one in shown), (path, shown)
+            await visit.open("/desk")
+            ages = page.get_by_role("figure", name="How old the lists are")
+            assert await ages.locator(".ytick text").all_text_contents() == ["0", "1"]
             await visit.open("/desk/jobs")
             assert "The queue is switched off" in await text(page.locator(".note.warn"))
             await visit.open("/desk/guardrails")
@@ -787,6 +792,84 @@ def test_a_training_is_queued_with_what_was_chosen(browser: Browser, site: Site,
     assert json.loads(job["payload"]) == {"top_n": 20, "model_version": "spring", "force": True}
 
 
+@pytest.mark.parametrize(
+    ("path", "buttons", "fold", "fields"),
+    [
+        (
+            *("/desk/guardrails", ("Evaluate guardrails", "Evaluate"), "Other bounds"),
+            ("Allowed drop of the CTR", "Days"),
+        ),
+        ("/desk/models", ("Retrain", "Train"), "Options", ("L2 penalty", "Seed")),
+    ],
+)
+def test_what_is_no_number_is_named_and_not_sent(  # noqa: PLR0917
+    browser: Browser,
+    site: Site,
+    run: Run,
+    path: str,
+    buttons: tuple[str, str],
+    fold: str,
+    fields: tuple[str, str],
+) -> None:
+    button, action = buttons
+    wrong, right = fields
+
+    async def look() -> None:
+        async with desk(browser, site, path) as visit:
+            page = visit.page
+            dialog = page.get_by_role("dialog")
+            await page.get_by_role("button", name=button).click()
+            await dialog.get_by_text(fold).click()
+            await dialog.get_by_label(wrong).press_sequentially("0.1e")
+            await dialog.get_by_label(right).fill("7")
+            # Folded away, it comes into sight again.
+            await dialog.get_by_text(fold).click()
+            await dialog.get_by_role("button", name=action).click()
+            await dialog.get_by_role("alert").filter(has_text=f"{wrong}: this is not").wait_for()
+            field = dialog.get_by_label(wrong)
+            assert await field.evaluate("one => one === document.activeElement")
+            assert await site.connection.fetchval("SELECT count(*) FROM background_jobs") == 0
+            await field.fill("0.1")
+            await dialog.get_by_role("button", name=action).click()
+            await page.locator(".toast", has_text="is queued").wait_for()
+
+    run(look())
+    payload = json.loads(site.value("SELECT payload FROM background_jobs"))
+    assert sorted(payload.values()) == [0.1, 7]
+
+
+@pytest.mark.parametrize("escapes", [1, 2])
+def test_what_has_begun_cannot_be_cancelled(
+    browser: Browser, site: Site, run: Run, escapes: int
+) -> None:
+    async def look() -> None:
+        async with desk(browser, site, "/desk/models") as visit:
+            page = visit.page
+            dialog = page.get_by_role("dialog")
+            begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+            async def slowly(route: Route) -> None:
+                begun.set()
+                await may_go_on.wait()
+                await route.continue_()
+
+            await page.route("**/activate", slowly)
+            await page.get_by_role("button", name="Activate m-old").click()
+            await dialog.get_by_role("button", name="Activate").click()
+            await begun.wait()
+            if escapes == 1:
+                assert await dialog.get_by_role("button", name="Cancel").is_disabled()
+            # The second one closes a dialog whatever the page says, and the outcome is told.
+            for _ in range(escapes):
+                await page.keyboard.press("Escape")
+            may_go_on.set()
+            await page.locator(".toast", has_text="m-old is active").wait_for()
+            await page.locator("tr[data-model=m-old] .chip", has_text="active").wait_for()
+            await dialog.wait_for(state="detached")
+
+    run(look())
+
+
 def test_a_queue_that_is_off_is_named_in_the_dialog(browser: Browser, site: Site, run: Run) -> None:
     site.set(task_queue_enabled="false")
 
@@ -800,6 +883,39 @@ def test_a_queue_that_is_off_is_named_in_the_dialog(browser: Browser, site: Site
             return await text(alert)
 
     assert "TASK_QUEUE_ENABLED is false" in run(look())
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_of_any_length_and_letters_are_text_and_fit(
+    browser: Browser, site: Site, run: Run, width: int
+) -> None:
+    name = '<b>m</b><img src="x" onerror="alert(1)">' + 160 * "m"
+    site.execute(
+        "INSERT INTO recommender_models (model_version, feature_names, weights, meta)"
+        " SELECT $1, feature_names, weights, meta FROM recommender_models WHERE is_active",
+        name,
+    )
+    site.execute("SELECT recommender.activate_model($1, $2, 'manual', 'me')", name, 400 * "w")
+    site.execute(
+        "UPDATE users SET full_name = repeat('Ana', 80), email = repeat('a', 240) WHERE id = $1",
+        ANA,
+    )
+    site.execute("UPDATE events SET title = repeat('Jazz', 60)")
+
+    async def look() -> None:
+        async with desk(browser, site, "/desk/models", width=width) as visit:
+            figure = visit.page.get_by_role("figure", name="What counts for how much")
+            # A narrow screen has no legend.
+            legend = await figure.locator(".legendtext").all_text_contents()
+            assert legend[:1] == ([f"{name[:39]}…"] if width > 1000 else [])
+            for path in SEEN_PAGES:
+                await visit.open(path)
+                assert await visit.width() == width, path
+            await visit.open("/desk/models")
+            await figure.get_by_role("button", name="Show as table").click()
+            assert await visit.width() == width
+
+    run(look())
 
 
 # Jobs
@@ -867,6 +983,30 @@ def test_students_are_found_by_name_mail_and_id(browser: Browser, site: Site, ru
     run(look())
 
 
+def test_a_search_that_fails_says_so(browser: Browser, site: Site, run: Run) -> None:
+    async def look() -> None:
+        allowed = ["net::ERR_INTERNET_DISCONNECTED", "422"]
+        async with desk(browser, site, "/desk/students?search=Ana", allowed=allowed) as visit:
+            page = visit.page
+            search = page.get_by_label("Search students")
+            note = page.get_by_text("Not refreshed, shown as of")
+            assert await note.count() == 0
+            await visit.context.set_offline(True)
+            await search.fill("Ben")
+            await note.filter(has_text="cannot be reached").wait_for()
+            assert "cannot be reached" in await text(page.locator("#announcer"))
+            await visit.context.set_offline(False)
+            await search.fill("x" * 250)
+            await note.filter(has_text="at most 200 characters").wait_for()
+            # What was found before stays until something is found again.
+            assert "Ana Pop" in await text(page.locator("tbody"))
+            await search.fill("Ben")
+            await page.locator("tbody tr:only-child:has-text('Ben')").wait_for()
+            await note.wait_for(state="hidden")
+
+    run(look())
+
+
 def test_a_students_page_tells_what_is_known_and_why_they_see_what(
     browser: Browser, site: Site, run: Run
 ) -> None:
@@ -907,6 +1047,24 @@ def test_a_students_page_tells_what_is_known_and_why_they_see_what(
             rows = page.locator("section").last.locator("tbody tr")
             assert await rows.count() == len(told["interactions"]) == 20
             assert all(" Click Jazz night " in row for row in await texts(rows))
+
+    run(look())
+
+
+def test_there_may_be_more_students_than_are_shown(browser: Browser, site: Site, run: Run) -> None:
+    async def look() -> None:
+        async with desk(browser, site, "/desk/students") as visit:
+            caption = visit.page.locator("caption")
+            assert await text(caption) == "2 students"
+            await site.connection.execute(
+                "INSERT INTO users (id, email, full_name, role, is_active) SELECT n,"
+                " n || '@example.org', 'Many ' || n, 'student', true"
+                " FROM generate_series(100, 149) AS n"
+            )
+            await visit.page.get_by_label("Search students").fill("many")
+            await caption.filter(has_text="50 students").wait_for()
+            await visit.page.get_by_label("Search students").fill("")
+            await caption.filter(has_text="The first 50 of more: search for others").wait_for()
 
     run(look())
 
@@ -967,3 +1125,43 @@ def test_other_weights_move_the_ranks_and_store_nothing(
     stored = site.value(STORED)
     run(look())
     assert site.value(STORED) == stored
+
+
+def test_a_weight_comes_back_and_one_out_of_bounds_is_refused(
+    browser: Browser, site: Site, run: Run
+) -> None:
+    site.execute("UPDATE recommender_models SET weights[2] = -1.7903123456789 WHERE is_active")
+
+    async def look() -> None:
+        async with desk(browser, site, f"/desk/students/{ANA}") as visit:
+            what_if = visit.page.locator("#what-if")
+            number = what_if.get_by_label("tags of interest, exactly")
+            reset = what_if.get_by_role("button", name="Reset all")
+            slider = what_if.get_by_role("slider", name="tags of interest")
+            for field, keys in (
+                (slider, ("ArrowRight", "ArrowLeft")),
+                (number, ("ArrowDown", "ArrowUp")),
+            ):
+                assert await reset.is_disabled()
+                await field.focus()
+                await visit.page.keyboard.press(keys[0])
+                assert await number.input_value() in {"-1.74", "-1.84"}
+                assert not await reset.is_disabled()
+                await visit.page.keyboard.press(keys[1])
+                assert await number.input_value() == "-1.79"
+                assert await reset.is_disabled()
+
+            fault = what_if.locator("[data-feature=overlap_interest_ratio] .soon")
+            assert not await fault.is_visible()
+            for wrong in ("1e7", ""):
+                await number.fill("2")
+                await fault.wait_for(state="hidden")
+                await number.fill(wrong)
+                await fault.wait_for()
+                assert await text(fault) == (
+                    "A number from −1,000,000 to 1,000,000, please: the list is of +2.000."
+                )
+            await reset.click()
+            await fault.wait_for(state="hidden")
+
+    run(look())

@@ -361,7 +361,10 @@ def test_in_the_demo_anybody_may_be_any_student(site: Site) -> None:
     cookie = cookie_of(answer)
     assert (cookie.key, cookie["path"]) == ("eventrank_student", "/api/")
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
-    assert ask(site, "GET", DEMO, cookie=sent(answer)).json()["student"]["full_name"] == "Sam"
+    shown = ask(site, "GET", DEMO, cookie=sent(answer)).json()
+    assert shown["student"]["full_name"] == "Sam"
+    assert shown["expires_at"] == answer.json()["expires_at"]
+    assert 0 < shown["expires_in"] <= answer.json()["expires_in"] == 3600
     for user, status in ((BOSS, 404), (99, 404), (0, 422), ("2", 422), (True, 422), (2**40, 422)):
         assert_problem(ask(site, "POST", DEMO, json={"user_id": user}), status)
     ended = ask(site, "DELETE", DEMO, cookie=sent(answer))

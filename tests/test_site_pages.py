@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
+from tests.support.bad_line import Fault, bad_line
 from tests.support.demo_site import (
     DemoSite,
     Town,
@@ -22,13 +23,16 @@ from tests.support.demo_site import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.async_api import Browser, Locator, Response
+    from playwright.async_api import Browser, Locator, Response, Route
 
     from tests.support.runner import Run
 
 MAX_BYTES = 300_000
 NO_CONTENT = 204
 WIDTHS = (1280, 390)
+TELEMETRY = "/api/analytics/interactions"
+NETWORK = "Failed to load resource"
+"""What Chromium's console says of each request that fails."""
 PATHS = ("/", "/sign-in", "/profile", "/events/1", "/events/999999")
 
 expect.set_options(timeout=20_000)
@@ -659,6 +663,277 @@ def test_another_tab_that_switches_the_student_switches_this_one_too(
             await expect(visited.page.locator(".who-name")).to_have_text("Bob Ionescu")
             rows = await until_stored(visited, 2, "view")
             assert [row["user_id"] for row in rows] == [places.ana, places.bob]
+
+    run(look())
+
+
+async def choose(visited: Visit, name: str) -> None:
+    await visited.page.locator(".student-card").filter(has_text=name).click()
+
+
+def test_what_waits_when_the_student_is_switched_stays_the_first_ones(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        with bad_line(site.server.url, TELEMETRY) as line:
+            async with visit(
+                browser, site, student=places.ana, complaints=NETWORK, url=line.url
+            ) as visited:
+                page = visited.page
+                await page.clock.install()
+                line.is_down = True
+                async with page.expect_event("requestfailed"):
+                    await visited.open("/")
+                await visited.open("/sign-in?next=/profile")
+                await page.clock.fast_forward(15_000)
+
+                async def mend(route: Route) -> None:
+                    line.is_down = False
+                    await route.continue_()
+
+                await page.route("**/api/demo/session", mend, times=1)
+                await choose(visited, "Bob Ionescu")
+                await expect(page.locator(".who-name")).to_have_text("Bob Ionescu")
+                await visited.shown()
+                await visited.open("/sign-in?next=/profile")
+                await choose(visited, "Ana Popescu")
+                await page.wait_for_url("**/profile")
+                await visited.shown()
+                await page.clock.fast_forward(15_000)
+                rows = await until_stored(visited, 5, "impression")
+                assert {row["user_id"] for row in rows} == {places.ana}
+
+    run(look())
+
+
+def test_who_acts_when_the_session_is_over_signs_in_and_is_back(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana, complaints="status of 401") as visited:
+            page = visited.page
+            path = f"/events/{places.jazz[1]}"
+            await visited.open(path)
+            await settled(visited)
+            await visited.context.clear_cookies()
+            await page.get_by_role("button", name="Register").click()
+            await page.wait_for_url("**/sign-in?*why=ended")
+            await expect(page.get_by_text("The session is over.")).to_be_visible()
+            await choose(visited, "Ana Popescu")
+            await expect(page).to_have_url(f"{visited.url}{path}")
+            await page.get_by_role("button", name="Register").click()
+            await expect(page.locator("#unregister")).to_be_visible()
+
+    run(look())
+
+
+def test_what_was_stored_before_the_session_ended_is_not_stored_again_after_it(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        with bad_line(site.server.url, TELEMETRY) as line:
+            async with visit(
+                browser, site, student=places.ana, complaints=NETWORK, url=line.url
+            ) as visited:
+                page = visited.page
+                await page.clock.install()
+                line.faults = [Fault.NO_ANSWER, *[Fault.NO_REQUEST] * 50]
+                path = f"/events/{places.jazz[1]}"
+
+                async def shorten(route: Route) -> None:
+                    answer = await route.fetch()
+                    await route.fulfill(json={**await answer.json(), "expires_in": 5})
+
+                await page.route("**/api/demo/session", shorten, times=1)
+                await visited.open(path)
+                await until_stored(visited, 1, "view")
+                # Browsers forget the cookie by then, too.
+                await visited.context.clear_cookies()
+                line.faults.clear()
+                await page.wait_for_url("**/sign-in?*why=ended")
+                await visited.shown()
+                await choose(visited, "Ana Popescu")
+                await page.wait_for_url(f"**{path}")
+                await until_stored(visited, 2, "view")
+                await page.clock.fast_forward(15_000)
+                await until(
+                    lambda: page.evaluate(
+                        "!Object.keys(localStorage).some((key) => key.includes('.telemetry.'))"
+                    )
+                )
+                rows = await site.interactions()
+                assert {row["user_id"] for row in rows} == {places.ana}
+                assert len([row for row in rows if row["interaction_type"] == "view"]) == 2
+
+    run(look())
+
+
+@pytest.mark.parametrize("wished", ["/.//example.org/", "//example.org/", "https://example.org/"])
+def test_signing_in_leads_to_no_other_site(
+    browser: Browser, site: DemoSite, places: Town, run: Run, wished: str
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, complaints="status of 404") as visited:
+            await visited.open(f"/sign-in?next={wished}")
+            async with visited.page.expect_navigation():
+                await choose(visited, "Ana Popescu")
+            assert visited.page.url.startswith(f"{visited.url}/")
+
+    run(look())
+
+
+def test_a_student_without_a_name_has_all_pages(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        await site.connection.execute("UPDATE users SET full_name = NULL WHERE id = $1", places.ana)
+        async with visit(browser, site) as visited:
+            page = visited.page
+            await visited.open("/sign-in")
+            await choose(visited, f"Student {places.ana}")
+            await expect(page.get_by_role("heading", level=1)).to_have_text(
+                f"For you, Student {places.ana}"
+            )
+            await expect(page.locator(".who-name")).to_have_text(f"Student {places.ana}")
+            await visited.shown()
+
+    run(look())
+
+
+def test_who_is_signed_in_is_asked_again_where_there_was_no_answer(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana, complaints=NETWORK) as visited:
+            page = visited.page
+            for path in ("**/api/demo/session", "**/api/demo/facets"):
+                await page.route(
+                    path, lambda route: route.fulfill(status=503, json={"detail": "busy"}), times=1
+                )
+            await visited.open("/")
+            await expect(page.locator(".who-name")).to_have_count(0)
+            await expect(page.get_by_role("link", name="Choose a student")).to_have_count(0)
+            await page.get_by_role("button", name="Try again").click()
+            await expect(page.locator(".who-name")).to_have_text("Ana Popescu")
+            await page.locator("#events").get_by_role("button", name="Try again").click()
+            await page.get_by_label("Category").select_option("Music")
+            await expect(listed(visited)).to_have_count(4)
+            await expect(page.get_by_role("alert")).to_have_count(0)
+
+    run(look())
+
+
+# What is odd
+
+
+def test_odd_events_are_shown_as_far_as_they_go(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        for sql in (
+            "UPDATE events SET start_time = 'infinity', end_time = NULL, title = '' WHERE id = $1",
+            "UPDATE events SET max_seats = 0, status = 'cancelled' WHERE id = $1 + 1",
+            "UPDATE tags SET name = repeat('x', 95) WHERE name = 'jazz' AND $1 > 0",
+        ):
+            await site.connection.execute(sql, places.jazz[0])
+        for width in WIDTHS:
+            async with visit(browser, site, student=places.ana, width=width) as visited:
+                page = visited.page
+                await visited.open("/?category=Music")
+                await expect(listed(visited)).to_have_count(3)
+                card = page.locator(f".grid [data-event-id='{places.jazz[0]}']")
+                await expect(card.get_by_role("link")).to_have_text("Untitled event")
+                await expect(card).to_contain_text("Date unknown")
+                await visited.open(f"/events/{places.jazz[0]}")
+                await expect(page.get_by_role("heading", level=1)).to_have_text("Untitled event")
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+                await visited.open(f"/events/{places.jazz[1]}")
+                actions = page.locator(".actions-card")
+                assert (await actions.inner_text()).splitlines()[0] == "Full"
+                assert "0" not in (await actions.inner_text()).split()
+                await expect(page.locator("#why")).to_have_count(0)
+                await visited.open("/profile")
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+    run(look())
+
+
+def test_a_page_beyond_the_last_and_days_the_wrong_way_round_say_so(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site) as visited:
+            page = visited.page
+            await visited.open("/?page=9999")
+            await expect(page.locator(".empty")).to_contain_text("There is no page 9999")
+            await page.get_by_role("link", name="Go to the last page").click()
+            await expect(listed(visited)).to_have_count(8)
+            await visited.open("/?start_date=2031-05-02&end_date=2031-05-01")
+            await expect(page.locator("#events")).to_contain_text("before the one under “From”")
+            await expect(page.get_by_label("From")).to_have_attribute("max", "2031-05-01")
+            await page.get_by_role("button", name="Clear all").click()
+            await expect(listed(visited)).to_have_count(12)
+            await expect(page.get_by_role("heading", name="All events")).to_be_focused()
+
+    run(look())
+
+
+def test_a_search_counts_though_a_filter_is_set_before_its_pause(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana) as visited:
+            await visited.open("/")
+            await visited.page.evaluate(
+                """() => {
+                    const { search, category } = document.forms[0].elements;
+                    search.value = "quartet";
+                    search.dispatchEvent(new Event("input", { bubbles: true }));
+                    category.value = "Music";
+                    category.dispatchEvent(new Event("change", { bubbles: true }));
+                }"""
+            )
+            await until_stored(visited, 2, "search", "filter")
+            rows = await site.interactions("search", "filter")
+            assert [row["interaction_type"] for row in rows] == ["search", "filter"]
+
+    run(look())
+
+
+def test_two_tabs_that_register_are_one_registration_and_one_interaction(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana) as visited:
+            path = f"/events/{places.jazz[1]}"
+            await visited.open(path)
+            other = await visited.context.new_page()
+            visited.watch(other)
+            await other.goto(f"{visited.url}{path}")
+            for page in (visited.page, other):
+                await page.locator("#register").click()
+                await expect(page.locator("#unregister")).to_be_visible()
+            await other.locator("#favorite").click()
+            await until_stored(visited, 1, "favorite")
+            assert len(await site.interactions("register")) == 1
+
+    run(look())
+
+
+def test_what_fails_offline_on_the_page_to_sign_in_says_so(
+    browser: Browser, site: DemoSite, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with visit(browser, site, student=places.ana, complaints=NETWORK) as visited:
+            page = visited.page
+            await visited.open("/sign-in")
+            await page.route("**/api/demo/session", lambda route: route.abort(), times=1)
+            await page.get_by_role("button", name="Sign out Ana").click()
+            await expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+            await page.get_by_role("button", name="Try again").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(
+                "Find something worth going to"
+            )
 
     run(look())
 

@@ -45,6 +45,7 @@ const options = new URLSearchParams(location.search);
 window.telemetry = startTelemetry({
     endpoint: "/api/analytics/interactions",
     user: options.get("user") ?? undefined,
+    headers: () => window.headers,
 });
 window.draw = (ids) => {
     const cards = ids.map((id) => {
@@ -514,6 +515,42 @@ def test_what_could_not_be_sent_is_sent_by_the_next_page_of_the_same_user(
             await reader.wait_for(lambda rows: len(rows) == 1, "favorite")
             assert await reader.site.interactions("share") == []
             await reader.open(search="?user=ana")
+            await reader.wait_for(lambda rows: len(rows) == 1, "share")
+
+    run(look())
+
+
+def test_what_could_not_be_sent_is_sent_by_a_page_where_nothing_is_done(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading(complaints=NETWORK) as reader:
+            reader.line.is_down = True
+            await reader.track("share", places.jazz[0], None)
+            async with reader.page.expect_event("requestfailed"):
+                await reader.pass_time(1.1)
+            await reader.open()
+            reader.line.is_down = False
+            await reader.pass_time(5)
+            assert await reader.site.interactions("share") == []
+            await reader.wait_for(lambda rows: len(rows) == 1, "share")
+
+    run(look())
+
+
+def test_nothing_is_sent_while_there_are_no_headers_for_it(
+    reading: Reading, places: Town, run: Run
+) -> None:
+    async def look() -> None:
+        async with reading() as reader:
+            await reader.page.evaluate("window.headers = null")
+            await reader.track("share", places.jazz[0], None)
+            await reader.pass_time(30)
+            await reader.become("hidden")
+            await reader.become("visible")
+            assert not any(ENDPOINT in url for url in reader.visit.asked)
+            assert await reader.kept() == 1
+            await reader.page.evaluate("window.headers = {}")
             await reader.wait_for(lambda rows: len(rows) == 1, "share")
 
     run(look())

@@ -675,7 +675,8 @@ def _students() -> Json:
                     }
                 ),
                 maxItems=50,
-            )
+            ),
+            "has_more": {**SWITCH, "description": "Whether there are more than these"},
         }
     )
     return {
@@ -685,7 +686,7 @@ def _students() -> Json:
             "The first fifty by id, who has the id searched for before all. Of their lists:"
             " null is no list.",
             {
-                "200": answer("The students", schema, {"items": [item]}),
+                "200": answer("The students", schema, {"items": [item], "has_more": False}),
                 **faults("401", "403", "422", "500", "503"),
             },
         ),

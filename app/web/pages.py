@@ -90,7 +90,13 @@ def web_routes(*, desk: bool, demo: bool) -> list[Route]:
             DEMO="true" if demo else "false",
         )
     if demo:
-        routes += _shells("site.html", SITE_PAGES, page_headers(), STATIC=static.path)
+        routes += _shells(
+            "site.html",
+            SITE_PAGES,
+            page_headers(),
+            STATIC=static.path,
+            DESK="true" if desk else "false",
+        )
     return routes
 
 

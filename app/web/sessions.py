@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from app.api.authentication import Authenticator
     from app.api.database import Database
+    from app.api.routes import Answer
 
 Value = TypeVar("Value", str, int)
 
@@ -249,13 +250,14 @@ class DemoSessions:
             await send_row(row, send)
             return
         session = Session(user_id, int(time.time()) + LIFE_SECONDS)
-        await _send_with_cookie(row, self._sessions.cookie(STUDENT, session, scope), send)
+        cookie = self._sessions.cookie(STUDENT, session, scope)
+        await _send_with_cookie(_with_end(row, session), cookie, send)
 
     async def _show(self, scope: Scope, _receive: Receive, send: Send) -> None:
         session = self._sessions.read(STUDENT, scope)
         row = await self._student(session.user_id if session else None)
-        if row["status"] == HTTPStatus.OK:
-            await send_row(row, send)
+        if session and row["status"] == HTTPStatus.OK:
+            await send_row(_with_end(row, session), send)
         else:
             await send_row((200, None, '{"student": null}'), send)
 
@@ -289,6 +291,15 @@ class _DemoDesk:
         await self._desk.admit(scope, send, user_id, time.time() + LIFE_SECONDS)
 
 
+def _with_end(row: Record, session: Session) -> Answer:
+    """Add when the session ends: as a moment, and in seconds, since clocks differ."""
+    end = {
+        "expires_at": datetime.fromtimestamp(session.expires_at, UTC).isoformat(),
+        "expires_in": max(session.expires_at - int(time.time()), 0),
+    }
+    return row["status"], row["headers"], json.dumps({**json.loads(row["body"]), **end})
+
+
 async def _read_field(receive: Receive, name: str, kind: type[Value]) -> Value:
     """Give the one field of a body."""
     body = await read_body(receive)
@@ -308,9 +319,10 @@ def _wrong_field(name: str, kind: type) -> Problem:
     )
 
 
-async def _send_with_cookie(row: Record, cookie: str, send: Send) -> None:
-    more = json.loads(row["headers"] or "{}")
-    await send_row((row["status"], json.dumps({**more, "Set-Cookie": cookie}), row["body"]), send)
+async def _send_with_cookie(row: Record | Answer, cookie: str, send: Send) -> None:
+    status, headers, body = row
+    more = json.loads(headers or "{}")
+    await send_row((status, json.dumps({**more, "Set-Cookie": cookie}), body), send)
 
 
 async def _send_gone(cookie: str, send: Send) -> None:

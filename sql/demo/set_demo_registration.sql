@@ -71,9 +71,13 @@ BEGIN
     RETURN QUERY SELECT
         201,
         NULL::json,
-        json_build_object('registered', true, 'seats_taken', v_event.seats_taken);
+        json_build_object(
+            'registered', true,
+            'seats_taken', v_event.seats_taken,
+            'is_new', v_event.state <> 'registered'
+        );
 END;
 $$;
 
 COMMENT ON FUNCTION recommender.set_demo_registration(integer, integer, boolean) IS
-'Demo only: registers a student for an event at recommender.as_of() and answers 201 with registered and seats_taken, or withdraws the registration (deleted_at) and answers 204, however often it is repeated; 409 for an event that is full, cancelled or has started, 404 for one that nobody may see or NULL, 401 or 403 for an account that may not. Locks the event, so that a last seat is given once. One row.';
+'Demo only: registers a student for an event at recommender.as_of() and answers 201 with registered, seats_taken and is_new (false: the student was registered already), or withdraws the registration (deleted_at) and answers 204, however often it is repeated; 409 for an event that is full, cancelled or has started, 404 for one that nobody may see or NULL, 401 or 403 for an account that may not. Locks the event, so that a last seat is given once. One row.';

@@ -89,6 +89,15 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, select, textar
     .map((one) => one.outerHTML.slice(0, 120))"""
 """What may be used on a page and has no name to say."""
 
+LEAPS = """() => {
+    const headings = [...document.querySelectorAll("h1, h2, h3, h4")].filter(
+        (one) => one.checkVisibility());
+    const level = (one) => Number(one?.localName[1] ?? 0);
+    return headings.filter((one, place) => level(one) > level(headings[place - 1]) + 1)
+        .map((one) => one.outerHTML.slice(0, 120));
+}"""
+"""Headings that are more than one level below the one before."""
+
 
 @dataclass
 class Visit:

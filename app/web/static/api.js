@@ -11,6 +11,13 @@ export class ApiError extends Error {
 
 const OUT_OF_REACH = "The server cannot be reached. It may be restarting; try again in a moment.";
 
+let whenRefused = null;
+
+/** Have this done, instead of an error, where an answer says that nobody is signed in. */
+export function onSignedOut(react) {
+    whenRefused = react;
+}
+
 /** Send a request and give the JSON of the answer, or null where it has none. */
 export async function ask(method, path, body) {
     let answer;
@@ -23,6 +30,7 @@ export async function ask(method, path, body) {
     } catch {
         throw new ApiError(0, OUT_OF_REACH);
     }
+    if (answer.status === 401 && whenRefused) return whenRefused();
     const text = await answer.text();
     let content = null;
     try {

@@ -52,13 +52,29 @@ export function faint(color, alpha) {
     return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
 }
 
+/** Plotly reads a little HTML in its texts, and what people wrote is none. */
+export function escaped(text) {
+    return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** A text that plotly shows in a line of its own, such as a name: escaped, and not too long. */
+export function shortened(text, letters = 40) {
+    return escaped(text.length > letters ? `${text.slice(0, letters - 1)}…` : text);
+}
+
+/** An axis of counts: what is between two whole numbers is no count. */
+export function wholeAxis(counts, nticks) {
+    const ticks = Math.max(0, ...counts) < nticks ? { dtick: 1 } : { nticks };
+    return { rangemode: "tozero", tickformat: ",d", ...ticks };
+}
+
 /**
  * A chart. `draw(data, colors, isNarrow)` gives `{traces, layout}` for plotly, `summary(data)` a
- * sentence, `table(data)` the same numbers as a table. Its `element` goes into the page, and
- * `update(data)` draws.
+ * sentence, `table(data)` the same numbers as a table. Its `element` goes into the page, under a
+ * heading of this `level`, and `update(data)` draws.
  */
 export class Chart {
-    constructor({ title, draw, summary, table, height = 300 }) {
+    constructor({ title, draw, summary, table, height = 300, level = 3 }) {
         this.spec = { draw, summary, table, height };
         this.plot = el("div", { class: "plot", role: "img" });
         this.plot.style.minHeight = `${height}px`;
@@ -73,7 +89,7 @@ export class Chart {
         this.element = el(
             "figure",
             { class: "card chart", "aria-label": title },
-            el("div", { class: "heading" }, el("h3", {}, title), this.toggle),
+            el("div", { class: "heading" }, el(`h${level}`, {}, title), this.toggle),
             this.words,
             this.plot,
             this.rows,

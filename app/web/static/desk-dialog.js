@@ -1,12 +1,12 @@
 // Asking before something is done: what will happen, a way back, and what went wrong.
 
 import { announce, el, fill } from "./dom.js";
-import { guarded } from "./desk-frame.js";
+import { faultText, guarded } from "./desk-frame.js";
 
 /**
  * Ask before something is done. `body` says what will happen; `act(values)` does it, with what the
  * dialog's fields hold, and the dialog stays open with the error when it fails. Gives what `act`
- * gave, or null when nothing was done.
+ * gave, or null when nothing was done. What has begun cannot be cancelled.
  */
 export function confirm({ title, body, action, isDangerous = false, act }) {
     return new Promise((resolve) => {
@@ -27,27 +27,56 @@ export function confirm({ title, body, action, isDangerous = false, act }) {
         );
         const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, form);
         let result = null;
+        let isBusy = false;
+        const setBusy = (is) => {
+            isBusy = go.disabled = cancel.disabled = is;
+            form.setAttribute("aria-busy", String(is));
+        };
+        const say = (message) => {
+            fill(fault, message);
+            fault.hidden = false;
+        };
+        const end = () => {
+            if (isBusy || dialog.open) return;
+            dialog.remove();
+            resolve(result);
+        };
         cancel.addEventListener("click", () => dialog.close());
         form.addEventListener("submit", async (event) => {
             event.preventDefault();
-            go.disabled = true;
+            if (isBusy) return;
+            const wrong = noNumber(form);
+            if (wrong) {
+                say(`${wrong.labels[0].textContent}: this is not a number.`);
+                wrong.closest("details")?.setAttribute("open", "");
+                wrong.focus();
+                return;
+            }
             fault.hidden = true;
+            setBusy(true);
             try {
                 result = await guarded(act(valuesOf(form)));
                 dialog.close();
             } catch (error) {
-                fill(fault, faultText(error));
-                fault.hidden = false;
+                say(faultText(error));
+                if (!dialog.open) tellDone(faultText(error), "bad");
             }
-            go.disabled = false;
+            setBusy(false);
+            end();
         });
-        dialog.addEventListener("close", () => {
-            dialog.remove();
-            resolve(result);
+        dialog.addEventListener("cancel", (event) => {
+            if (isBusy) event.preventDefault();
         });
+        // Browsers let nobody be held for ever: closed all the same, it ends with the request.
+        dialog.addEventListener("close", end);
         document.body.append(dialog);
         dialog.showModal();
     });
+}
+
+/** The first field of a number that holds none: its value would read as blank. */
+function noNumber(form) {
+    return [...form.elements].find((one) => one.validity.badInput);
 }
 
 /** Give the fields by name; what is blank is not there, numbers are numbers. */
@@ -61,12 +90,6 @@ function valuesOf(form) {
         else values[field.name] = field.value.trim();
     }
     return values;
-}
-
-function faultText(error) {
-    const errors = error.problem?.errors ?? [];
-    if (errors.length === 0) return error.message;
-    return errors.map((one) => `${one.field}: ${one.detail}`).join("; ");
 }
 
 /** A field with its label, as the dialogs have them. */

@@ -39,6 +39,13 @@ export async function guarded(request) {
     }
 }
 
+/** What went wrong, and with what of that which was sent. */
+export function faultText(error) {
+    const errors = error.problem?.errors ?? [];
+    if (errors.length === 0) return error.message;
+    return errors.map((one) => `${one.field ?? one.parameter}: ${one.detail}`).join("; ");
+}
+
 /**
  * Open a page of the desk. `load()` asks for what it shows; `build(main)` makes its parts once and
  * gives a function that fills them with what was loaded. With `every`, that is done again after so
@@ -153,7 +160,7 @@ export function showError(place, error, retry) {
         "div",
         { class: "note bad error", role: "alert" },
         el("h2", {}, title),
-        el("p", {}, error.message),
+        el("p", {}, faultText(error)),
         advice && el("p", {}, advice),
         el(
             "div",
@@ -201,7 +208,7 @@ class Refresher {
         this.isPaused = false;
         this.updatedAt = null;
         this.note = el("span", { class: "small quiet" });
-        if (every) heading.append(this.controls());
+        heading.append(every ? this.controls() : this.note);
     }
 
     controls() {
@@ -264,11 +271,15 @@ class Refresher {
         this.isOutdated = false;
         this.triedAt = Date.now();
         try {
-            await this.show(await guarded(this.load()));
+            const data = await guarded(this.load());
+            if (this.fault) announce("Refreshed");
             this.fault = null;
+            await this.show(data);
         } catch (error) {
             // What is shown is old, and better than nothing.
-            this.fault = error.message;
+            const fault = faultText(error);
+            if (this.fault !== fault) announce(`The page could not be refreshed. ${fault}`);
+            this.fault = fault;
         }
         this.isBusy = false;
         this.tell();
@@ -282,11 +293,12 @@ class Refresher {
     }
 
     tell() {
-        const age = this.updatedAt && relative(this.updatedAt);
+        // Without a timer nothing counts on; what was asked for once has no age worth telling.
+        const age = this.updatedAt && (this.every ? relative : timeOfDay)(this.updatedAt);
         const said = this.fault
             ? `Not refreshed, shown as of ${age}: ${this.fault}`
-            : age && `${this.isPaused ? "Paused, as of" : "As of"} ${age}`;
-        if (said && this.note.textContent !== said) this.note.textContent = said;
+            : this.every && age && `${this.isPaused ? "Paused, as of" : "As of"} ${age}`;
+        if (this.note.textContent !== (said || "")) this.note.textContent = said || "";
         this.note.classList.toggle("soon", Boolean(this.fault));
     }
 }

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { get, post } from "./api.js";
-import { Chart } from "./desk-charts.js";
+import { Chart, escaped, shortened } from "./desk-charts.js";
 import { confirm, field, tellDone, tick } from "./desk-dialog.js";
 import { count, decimal, NONE, sentence, signed, words } from "./desk-format.js";
 import { API, filler, openDesk } from "./desk-frame.js";
@@ -241,7 +241,7 @@ function weightsChart() {
                     },
                     yaxis: {
                         tickvals: rows.map((row, place) => place),
-                        ticktext: rows.map((row) => (isNarrow ? broken(row.label) : row.label)),
+                        ticktext: rows.map((row) => (isNarrow ? broken(row.label) : escaped(row.label))),
                         range: [-0.6, rows.length - 0.4],
                         showgrid: true, zeroline: false,
                     },
@@ -251,7 +251,10 @@ function weightsChart() {
         table: (models) => table("Weights and their standard errors", [
             { name: "Feature", header: true, value: (row) => row.label },
             ...models.flatMap((model, place) => [
-                { name: model.model_version, number: true, value: (row) => weightOf(row[place]) },
+                {
+                    name: version(model.model_version), number: true,
+                    value: (row) => weightOf(row[place]),
+                },
             ]),
             {
                 name: "Difference", number: true,
@@ -264,7 +267,7 @@ function weightsChart() {
 
 /** A label in lines of about fifteen letters, for a narrow screen. */
 function broken(label) {
-    return label.match(/.{1,16}(?:\s|$)|\S+/g).map((one) => one.trim()).join("<br>");
+    return label.match(/.{1,16}(?:\s|$)|\S+/g).map((one) => escaped(one.trim())).join("<br>");
 }
 
 function weightOf(feature) {
@@ -279,7 +282,7 @@ function whiskers(models, rows, { color, symbol, shift }, place) {
     return {
         type: "scatter",
         mode: "markers",
-        name: models[place].model_version,
+        name: shortened(models[place].model_version),
         x: here.map((one) => one.weight),
         y: here.map((one) => one.at + shift),
         error_x: {
@@ -288,8 +291,8 @@ function whiskers(models, rows, { color, symbol, shift }, place) {
             color, thickness: 1.6, width: 3,
         },
         marker: { color, symbol, size: 9 },
-        customdata: here.map((one) => `${one.row.label}<br>${weightOf(one)}`
-            + `<br>${models[place].model_version}`),
+        customdata: here.map((one) => `${escaped(one.row.label)}<br>${weightOf(one)}`
+            + `<br>${shortened(models[place].model_version)}`),
         hovertemplate: "%{customdata}<extra></extra>",
     };
 }

@@ -93,7 +93,7 @@ export function tiles(...each) {
 
 /** What stands where there is nothing: why, and what to do. */
 export function empty(title, ...what) {
-    return el("div", { class: "empty" }, el("h3", {}, title), el("p", {}, what));
+    return el("div", { class: "empty" }, el("strong", {}, title), el("p", {}, what));
 }
 
 /** A section with its heading and what may be done about it. */

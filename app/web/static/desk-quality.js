@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { get } from "./api.js";
-import { Chart, faint } from "./desk-charts.js";
+import { Chart, escaped, faint } from "./desk-charts.js";
 import {
     clock, count, day, decimal, percent, rate, sentence,
 } from "./desk-format.js";
@@ -101,6 +101,7 @@ function rateChart(name) {
     return new Chart({
         title,
         height: 330,
+        level: 2,
         summary: (data) => {
             const days = data.days.filter((one) => one.variant === "time").length;
             const { told } = verdict(data, name);
@@ -286,11 +287,6 @@ function markText(mark) {
         mark.by && `by ${mark.by}`,
         ...folded(mark.reason),
     ].filter(Boolean).map(escaped).join("<br>");
-}
-
-/** Plotly reads a little HTML in its texts, and what people wrote is none. */
-function escaped(text) {
-    return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** Lines of about fifty letters: plotly breaks none. */

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { get } from "./api.js";
-import { Chart } from "./desk-charts.js";
+import { Chart, wholeAxis } from "./desk-charts.js";
 import { count, counted, duration, percent, sentence, words } from "./desk-format.js";
 import { decided } from "./desk-decisions.js";
 import { API, filler, openDesk } from "./desk-frame.js";
@@ -187,7 +187,7 @@ function agesChart() {
                     bargap: 0.25,
                     margin: { l: 8, r: 8, t: 24, b: 8 },
                     xaxis: { type: "category", showgrid: false, tickangle: 0 },
-                    yaxis: { rangemode: "tozero", nticks: 4, tickformat: ",d" },
+                    yaxis: wholeAxis(lists.ages.map((age) => age.lists), 4),
                 },
             };
         },
@@ -235,7 +235,7 @@ function coverageChart() {
                 }],
                 layout: {
                     bargap: 0.35,
-                    xaxis: { rangemode: "tozero", nticks: 5, tickformat: ",d" },
+                    xaxis: wholeAxis(rows.map((row) => row.events), 5),
                     yaxis: { type: "category", showgrid: false },
                 },
             };

@@ -7,12 +7,11 @@ import { API, filler, openDesk } from "./desk-frame.js";
 import { chip, empty, table, time } from "./desk-parts.js";
 
 const PAUSE_MILLISECONDS = 250;
-const LIMIT = 50;
 
 let sought = new URLSearchParams(location.search).get("search") ?? "";
 let page = null;
 
-function drawFound(items, search) {
+function drawFound({ items, has_more: hasMore }, search) {
     if (items.length === 0) {
         return search
             ? empty("Nobody is called that", "Search by a part of the name or the e-mail address,"
@@ -21,7 +20,7 @@ function drawFound(items, search) {
                 + " make some up (scripts/generate_population.py).");
     }
     return el("div", { class: "card" }, table(
-        items.length >= LIMIT ? `The first ${LIMIT}: search for others`
+        hasMore ? `The first ${count(items.length)} of more: search for others`
             : counted(items.length, "student"),
         [
             {
@@ -79,16 +78,17 @@ function build(place) {
     );
     input.focus();
     const fillFound = filler(found, drawFound);
-    return ({ items, search: asked }) => {
-        fillFound(items, asked);
-        if (asked) announce(`${count(items.length)} found`);
+    return ({ search: asked, ...told }) => {
+        fillFound(told, asked);
+        const { items, has_more: hasMore } = told;
+        if (asked) announce(`${hasMore ? "More than " : ""}${count(items.length)} found`);
     };
 }
 
 async function load() {
     const asked = sought;
-    const { items } = await get(`${API}/students${query({ search: asked })}`);
-    return { items, search: asked };
+    const told = await get(`${API}/students${query({ search: asked })}`);
+    return { ...told, search: asked };
 }
 
 page = await openDesk({

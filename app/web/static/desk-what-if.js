@@ -10,6 +10,7 @@ const PAUSE_MILLISECONDS = 180;
 const MOVE_MILLISECONDS = 420;
 const LEAST_REACH = 5;
 const STEP = 0.05;
+const MOST = 1e6;
 /** So many places a list has here; what left them is shown below. */
 const PLACES = 20;
 
@@ -190,17 +191,22 @@ class Slider {
         this.onChange = onChange;
         const id = `weight-${feature}`;
         this.range = el("input", {
-            id, type: "range", min: -reach, max: reach, step: STEP, value: weight,
+            // Steps count from the least: they have to meet the weight, to come back to it.
+            id, type: "range", min: weight - STEP * Math.ceil((weight + reach) / STEP), max: reach,
+            step: STEP, value: weight,
             oninput: () => this.set(this.range.valueAsNumber),
         });
         this.number = el("input", {
-            type: "number", step: STEP, min: -1e6, max: 1e6, value: rounded(weight),
-            "aria-label": `${label}, exactly`,
+            // Without bounds, its steps count from the value it has here.
+            type: "number", step: STEP, value: rounded(weight),
+            "aria-label": `${label}, exactly`, "aria-describedby": `${id}-fault`,
             oninput: () => {
                 const given = this.number.valueAsNumber;
-                if (Number.isFinite(given) && Math.abs(given) <= 1e6) this.set(given);
+                if (Math.abs(given) <= MOST) this.set(given);
+                else this.showFault(true);
             },
         });
+        this.fault = el("span", { id: `${id}-fault`, class: "small soon", hidden: true });
         const now = typeof error === "number"
             ? `${signed(weight)} ± ${decimal(error, 2)}` : signed(weight);
         this.node = el(
@@ -212,6 +218,7 @@ class Slider {
             )),
             this.range,
             this.number,
+            this.fault,
         );
     }
 
@@ -220,15 +227,27 @@ class Slider {
     }
 
     set(value) {
-        this.value = value;
+        // Steps there and back have a rounding error, and the field shows three digits.
+        const isSame = value === rounded(this.weight) || Math.abs(value - this.weight) < 1e-6;
+        this.value = isSame ? this.weight : value;
+        this.showFault(false);
         if (document.activeElement !== this.range) this.range.value = String(value);
         if (document.activeElement !== this.number) this.number.value = String(rounded(value));
         this.node.classList.toggle("changed", this.isChanged);
         this.onChange();
     }
 
+    /** Say that the list is not of what the field holds. */
+    showFault(is) {
+        this.number.setAttribute("aria-invalid", String(is));
+        this.fault.hidden = !is;
+        fill(this.fault, is && `A number from ${decimal(-MOST, 0)} to ${count(MOST)}, please: the list`
+            + ` is of ${signed(this.value, 3)}.`);
+    }
+
     reset() {
         this.value = this.weight;
+        this.showFault(false);
         this.range.value = String(this.weight);
         this.number.value = String(rounded(this.weight));
         this.node.classList.remove("changed");

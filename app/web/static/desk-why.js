@@ -2,7 +2,7 @@
 
 import { el, fill } from "./dom.js";
 import { get } from "./api.js";
-import { Chart } from "./desk-charts.js";
+import { Chart, escaped, shortened } from "./desk-charts.js";
 import { counted, decimal, signed, words } from "./desk-format.js";
 import { guarded } from "./desk-frame.js";
 import { table } from "./desk-parts.js";
@@ -80,7 +80,7 @@ function contributions(of) {
                 decreasing: { marker: { color: colors.bad } },
                 totals: { marker: { color: colors.accent } },
                 connector: { line: { color: colors.line, width: 1 } },
-                customdata: [...rows.map((one) => `${one.label}: value ${decimal(one.value)} × `
+                customdata: [...rows.map((one) => `${escaped(one.label)}: value ${decimal(one.value)} × `
                     + `weight ${signed(one.weight, 3)} = ${signed(one.contribution, 3)}`),
                 `logit ${decimal(told.logit)}, score ${decimal(told.score)}`],
                 hovertemplate: "%{customdata}<extra></extra>",
@@ -113,5 +113,5 @@ function reach(rows) {
 }
 
 function label(one, isNarrow) {
-    return isNarrow && one.label.length > 20 ? `${one.label.slice(0, 19)}…` : one.label;
+    return isNarrow ? shortened(one.label, 20) : escaped(one.label);
 }

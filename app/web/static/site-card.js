@@ -1,7 +1,7 @@
 // An event as a card, with a cover that is drawn: pictures from elsewhere are not loaded.
 
 import { el } from "./dom.js";
-import { isFull, place, seats, when } from "./site-format.js";
+import { isFull, place, seats, titleOf, when } from "./site-format.js";
 
 const PATTERNS = 5;
 
@@ -30,7 +30,7 @@ export function eventCard(event) {
             "div",
             { class: "card-text" },
             el("p", { class: "card-when" }, when(event)),
-            el("h3", {}, el("a", { class: "whole", href: `/events/${event.id}` }, event.title)),
+            el("h3", {}, el("a", { class: "whole", href: `/events/${event.id}` }, titleOf(event))),
             el(
                 "p",
                 { class: "card-where" },

@@ -3,7 +3,7 @@
 import { get, post, remove } from "./api.js";
 import { announce, el, fill, ready } from "./dom.js";
 import { namedCover, reason } from "./site-card.js";
-import { place, seats, when } from "./site-format.js";
+import { place, seats, titleOf, when } from "./site-format.js";
 import { listKey } from "./site-lists.js";
 import { failure, toast } from "./site-notices.js";
 import { shareLink } from "./site-share.js";
@@ -51,7 +51,7 @@ async function open() {
             );
         return;
     }
-    document.title = `${event.title} · eventrank demo`;
+    document.title = `${titleOf(event)} · eventrank demo`;
     const next =
         student && el("aside", { class: "next", "aria-labelledby": "next-title" });
     fill(
@@ -106,7 +106,7 @@ function draw() {
     ];
     fill(
         about,
-        el("h1", {}, event.title),
+        el("h1", {}, titleOf(event)),
         el(
             "dl",
             { class: "facts" },
@@ -146,7 +146,7 @@ function drawActions() {
     const { max_seats: most, seats_taken: taken } = event;
     const state = STATES[event.state];
     const meter =
-        most &&
+        most > 0 &&
         el("meter", {
             min: 0,
             max: most,
@@ -177,7 +177,7 @@ function drawActions() {
                       ),
                       shareButton(),
                   ),
-                  el(
+                  event.state !== "cancelled" && el(
                       "button",
                       { type: "button", id: "why", class: "plain", onclick: () => openWhy(event) },
                       "Why am I seeing this?",
@@ -240,8 +240,9 @@ function act(action) {
 }
 
 async function register() {
-    await post(`${path}/registration`);
-    telemetry.register(id);
+    const { is_new: isNew } = await post(`${path}/registration`);
+    // Another tab may have done it, and has told of it then.
+    if (isNew) telemetry.register(id);
     await redraw("register", "unregister");
     announce(`You are registered. ${seats(event)}.`);
 }
@@ -265,7 +266,7 @@ async function favorite() {
 }
 
 async function share() {
-    const how = await shareLink(event.title, location.href);
+    const how = await shareLink(titleOf(event), location.href);
     if (!how) return;
     telemetry.share(id, { how });
     if (how === "copied") toast("The link is copied.");

@@ -3,14 +3,15 @@
 import { get, query } from "./api.js";
 import { announce, el, fill, ready } from "./dom.js";
 import { eventCard, skeletons } from "./site-card.js";
-import { FilterForm, isNarrowed, readFilters } from "./site-filters.js";
-import { count } from "./site-format.js";
+import { FilterForm, isBackward, isNarrowed, readFilters } from "./site-filters.js";
+import { count, nameOf } from "./site-format.js";
 import { go, listKey } from "./site-lists.js";
 import { failure } from "./site-notices.js";
 import { openPage, signInPath } from "./site-shell.js";
 import { Strip } from "./site-strip.js";
 
 const PAGE_SIZE = 12;
+const NO_DAY = { items: [], total: 0, page: 1, page_size: PAGE_SIZE };
 const SORTS = [
     ["time", "By date"],
     ["recommended", "Best for you"],
@@ -33,7 +34,8 @@ const events = el(
     el("div", { class: "section-head" }, heading, sorts),
 );
 const form = new FilterForm(changed);
-events.append(form.element, summary, grid, pager);
+const unoffered = el("div");
+events.append(form.element, unoffered, summary, grid, pager);
 
 const strip =
     student &&
@@ -78,21 +80,34 @@ function introduction() {
         el(
             "div",
             { class: "section-head" },
-            el("h1", { id: "for-you-title" }, `For you, ${student.full_name.split(" ")[0]}`),
+            el("h1", { id: "for-you-title" }, `For you, ${firstName(student)}`),
             strip.elements[0],
         ),
+        el("h2", { class: "for-readers" }, "Recommended events, best first"),
         strip.elements[1],
     );
+}
+
+function firstName(student) {
+    return student.full_name?.trim() ? nameOf(student).split(/\s+/)[0] : nameOf(student);
 }
 
 async function showFacets() {
     try {
         facets = await get("/api/demo/facets");
+        fill(unoffered);
         form.offer(facets);
         form.show(readFilters());
-    } catch {
-        // The list works without the filters' choices, and says so itself if it does not.
+    } catch (error) {
+        fill(unoffered, failure(error, tryAgain));
     }
+}
+
+/** Ask again for whatever is missing. */
+function tryAgain() {
+    if (unoffered.children.length) showFacets();
+    if (events.dataset.state === "failed") show(readFilters());
+    if (strip?.isFailed) strip.load();
 }
 
 /** Somebody has set a filter: the address says so, and telemetry. */
@@ -102,8 +117,11 @@ function changed(filters, how) {
     const isTypingOn = how === "search" && search && filters.search;
     go(address(filters), ["strip"], Boolean(isTypingOn));
     show(readFilters(), how === "search");
-    if (how === "search" && filters.search) tell("search", filters);
+    // One may set a filter before the pause that ends the typing is over.
+    if (filters.search && filters.search !== search) tell("search", filters);
     if (how === "filter" && isNarrowed(filters)) tell("filter", filters);
+    // The button that was pressed is gone.
+    if (how === "clear") heading.focus({ preventScroll: true });
 }
 
 function tell(type, { search, tags, category, city }) {
@@ -128,14 +146,11 @@ async function show(filters, isTyping = false) {
     // What is there stays while the next is on its way, if that is soon.
     const patience = setTimeout(() => fill(grid, skeletons(6)), grid.children.length ? 250 : 0);
     try {
-        const answer = await get(`/api/events${query({ ...filters, page_size: PAGE_SIZE })}`);
+        const answer = isBackward(filters) ? NO_DAY : await get(path(filters));
         if (number === asked) draw(filters, answer);
     } catch (error) {
         if (number !== asked) return;
-        fill(
-            grid,
-            failure(error, () => show(filters)),
-        );
+        fill(grid, failure(error, tryAgain));
         fill(summary);
         fill(pager);
         events.dataset.state = "failed";
@@ -145,9 +160,13 @@ async function show(filters, isTyping = false) {
     }
 }
 
+function path(filters) {
+    return `/api/events${query({ ...filters, page_size: PAGE_SIZE })}`;
+}
+
 function draw(filters, answer) {
     const cards = answer.items.map(eventCard);
-    fill(grid, cards.length ? cards : nothing(filters));
+    fill(grid, cards.length ? cards : nothing(filters, answer));
     watched?.stop();
     watched = telemetry.observeList(cards, {
         list: listKey("events"),
@@ -188,14 +207,29 @@ function sortButton([value, name]) {
     return el("button", { type: "button", "data-sort": value, onclick: choose }, name);
 }
 
-function nothing(filters) {
+function nothing(filters, { total, page_size: size }) {
+    if (total > 0) {
+        const last = Math.ceil(total / size);
+        return el(
+            "div",
+            { class: "empty" },
+            el("p", {}, `There is no page ${filters.page}: the last one is ${last}.`),
+            pageLink(filters, last, "Go to the last page", true),
+        );
+    }
     if (!isNarrowed(filters)) {
         return el("div", { class: "empty" }, "There is no event to come. Look in again later.");
     }
     return el(
         "div",
         { class: "empty" },
-        el("p", {}, "No event matches all of this."),
+        el(
+            "p",
+            {},
+            isBackward(filters)
+                ? "The day under “Until” is before the one under “From”."
+                : "No event matches all of this.",
+        ),
         el("button", { type: "button", onclick: () => form.clear() }, "Clear the filters"),
     );
 }
@@ -207,7 +241,7 @@ function drawPager(filters, { total, page, page_size: size }) {
     const numbers = [...near].sort((a, b) => a - b);
     fill(
         pager,
-        pageLink(filters, page - 1, "Previous", page > 1),
+        pageLink(filters, Math.min(page - 1, last), "Previous", page > 1),
         numbers.map((number, index) => [
             index > 0 && number > numbers[index - 1] + 1 && el("span", { class: "gap" }, "…"),
             pageLink(filters, number, String(number), true, number === page),

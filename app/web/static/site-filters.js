@@ -18,6 +18,11 @@ export function isNarrowed({ search, category, city, tags, start_date: from, end
     return Boolean(search || category || city || tags.length || from || to);
 }
 
+/** Say whether the days leave none between them. */
+export function isBackward({ start_date: from, end_date: to }) {
+    return Boolean(from && to && from > to);
+}
+
 /**
  * The form with the filters. `change(filters, how)` is told what somebody has set; how is "search",
  * "filter" or "sort".
@@ -99,6 +104,8 @@ export class FilterForm {
         for (const name of ["search", "start_date", "end_date"]) {
             if (name !== "search" || !isTyping) elements[name].value = filters[name];
         }
+        elements.start_date.max = filters.end_date;
+        elements.end_date.min = filters.start_date;
         elements.tag.value = "";
         fill(
             this.#tags,

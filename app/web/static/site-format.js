@@ -17,12 +17,23 @@ const UNITS = [
 export function when(event, isLong = false) {
     const start = new Date(event.start_time);
     const end = event.end_time ? new Date(event.end_time) : null;
+    // PostgreSQL knows moments that JavaScript does not: infinity, and the year 294000.
+    if (!isMoment(start)) return el("span", {}, "Date unknown");
     // The year of an event that is soon goes without saying.
     const isFar = Math.abs(start - Date.now()) > YEAR_SAID_MS;
     const short = { ...DAY, ...TIME, ...(isFar ? { year: "numeric" } : {}) };
     const format = new Intl.DateTimeFormat(undefined, isLong ? LONG : short);
-    const text = isLong && end ? format.formatRange(start, end) : format.format(start);
+    const text = isLong && end && isMoment(end) && end >= start ? format.formatRange(start, end) : format.format(start);
     return el("time", { datetime: event.start_time }, text);
+}
+
+function isMoment(date) {
+    return !Number.isNaN(date.getTime());
+}
+
+/** What to call an event: its organizer may have left the title empty. */
+export function titleOf({ title }) {
+    return title?.trim() || "Untitled event";
 }
 
 /** Write how long ago something was, such as "2 hours ago". */
@@ -58,6 +69,11 @@ export function count(number, noun) {
 export function signed(number) {
     const text = Math.abs(number).toFixed(2);
     return Number(text) === 0 ? "0.00" : `${number < 0 ? "−" : "+"}${text}`;
+}
+
+/** What to call a student: not all have a name. */
+export function nameOf({ id, full_name: name }) {
+    return name?.trim() || `Student ${id}`;
 }
 
 /** Where an event is, as far as is known. */

@@ -2,13 +2,15 @@
 
 import { ApiError, get, post, query, remove } from "./api.js";
 import { el, fill, ready } from "./dom.js";
-import { count } from "./site-format.js";
+import { count, nameOf } from "./site-format.js";
 import { failure } from "./site-notices.js";
-import { avatar, openPage } from "./site-shell.js";
+import { avatar, openPage, switchStudent } from "./site-shell.js";
 
 const TYPING_MS = 250;
 
-const { student } = await openPage();
+const visitor = await openPage();
+const { student } = visitor;
+const address = new URLSearchParams(location.search);
 const main = document.getElementById("main");
 const students = el("ul", { class: "students", "aria-live": "polite" });
 const problem = el("div");
@@ -31,6 +33,13 @@ fill(
         "This is a demo: everybody may be any of its students. What you do here is what they do,",
         " and their recommendations follow.",
     ),
+    address.get("why") === "ended" &&
+        !student &&
+        el(
+            "p",
+            { class: "note warn", role: "status" },
+            "The session is over. Choose a student, and you are back where you were.",
+        ),
     el(
         "div",
         { class: "sign-in-bar" },
@@ -44,7 +53,7 @@ fill(
             el(
                 "button",
                 { type: "button", id: "sign-out", onclick: signOut },
-                `Sign out ${student.full_name}`,
+                `Sign out ${nameOf(student)}`,
             ),
         el("a", { class: "button", href: "/" }, "Look around without"),
     ),
@@ -70,7 +79,7 @@ async function show() {
             students,
             items.length
                 ? items.map(card)
-                : el("li", { class: "empty" }, "No active student has such a name or city."),
+                : el("li", { class: "empty" }, nobody()),
         );
         students.dataset.state = "settled";
     } catch (error) {
@@ -79,8 +88,14 @@ async function show() {
     }
 }
 
+function nobody() {
+    return search.value.trim()
+        ? "No active student has such a name or city."
+        : "There is no active student yet.";
+}
+
 function card(one) {
-    const { id, full_name: name, city, interests, registrations, has_list: hasList } = one;
+    const { id, city, interests, registrations, has_list: hasList } = one;
     return el(
         "li",
         {},
@@ -97,7 +112,7 @@ function card(one) {
             el(
                 "span",
                 { class: "student-text" },
-                el("strong", {}, name),
+                el("strong", {}, nameOf(one)),
                 el(
                     "span",
                     { class: "quiet small" },
@@ -119,7 +134,7 @@ function card(one) {
 
 async function signIn(id) {
     try {
-        await post("/api/demo/session", { user_id: id });
+        await switchStudent(visitor, id, () => post("/api/demo/session", { user_id: id }));
         location.assign(nextPath());
     } catch (error) {
         const isGone = error instanceof ApiError && error.status === 404;
@@ -132,14 +147,19 @@ async function signIn(id) {
 }
 
 async function signOut() {
-    await remove("/api/demo/session");
-    location.assign("/");
+    try {
+        await switchStudent(visitor, null, () => remove("/api/demo/session"));
+        location.assign("/");
+    } catch (error) {
+        fill(problem, failure(error, signOut));
+    }
 }
 
 /** Give where to go on: a page of this site, whatever the address claims. */
 function nextPath() {
-    const wished = new URLSearchParams(location.search).get("next") ?? "/";
+    const wished = address.get("next") ?? "/";
     if (!URL.canParse(wished, location.origin)) return "/";
     const url = new URL(wished, location.origin);
-    return url.origin === location.origin ? url.pathname + url.search : "/";
+    // The whole of it: a path may begin with two slashes, and then name another site.
+    return url.origin === location.origin ? url.href : "/";
 }

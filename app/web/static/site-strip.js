@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { announce, el, fill } from "./dom.js";
 import { cover, reason, skeletons } from "./site-card.js";
 import { flip } from "./site-flip.js";
-import { count, place, when } from "./site-format.js";
+import { count, place, titleOf, when } from "./site-format.js";
 import { failure } from "./site-notices.js";
 import { waitForNewList } from "./site-watch.js";
 import { openWhy } from "./site-why.js";
@@ -38,6 +38,10 @@ export class Strip {
 
     get elements() {
         return [this.#status, this.#root];
+    }
+
+    get isFailed() {
+        return this.#status.dataset.state === "failed";
     }
 
     /** Show the list, or where it was another one when last seen, how it has changed since. */
@@ -164,14 +168,14 @@ export class Strip {
                 "div",
                 { class: "card-text" },
                 el("p", { class: "card-when" }, when(event)),
-                el("h3", {}, el("a", { class: "whole", href: `/events/${event.id}` }, event.title)),
+                el("h3", {}, el("a", { class: "whole", href: `/events/${event.id}` }, titleOf(event))),
                 place(event) && el("p", { class: "card-where" }, place(event)),
                 reason(event.recommendation_reason),
                 el(
                     "button",
                     { type: "button", class: "plain why-button", onclick: () => openWhy(event) },
                     "Why am I seeing this?",
-                    el("span", { class: "for-readers" }, ` ${event.title}`),
+                    el("span", { class: "for-readers" }, ` ${titleOf(event)}`),
                 ),
             ),
         );

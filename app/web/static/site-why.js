@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { el, fill } from "./dom.js";
 import { failure } from "./site-notices.js";
 import { reason } from "./site-card.js";
-import { signed } from "./site-format.js";
+import { signed, titleOf } from "./site-format.js";
 
 /** Open the dialog. It is modal: the browser keeps the focus in it, and gives it back. */
 export function openWhy(event) {
@@ -14,7 +14,7 @@ export function openWhy(event) {
         "dialog",
         { class: "why", "aria-labelledby": "why-title" },
         el("h2", { id: "why-title" }, "Why am I seeing this?"),
-        el("p", { class: "why-event" }, event.title),
+        el("p", { class: "why-event" }, titleOf(event)),
         content,
         el(
             "form",

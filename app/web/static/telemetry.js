@@ -18,7 +18,8 @@ const SEEN_LISTS = 50;
 /**
  * Begin to tell `endpoint` what happens; gives the functions to say so.
  *
- * `headers`: an object, or a function that gives one for each request (a fresh token, say).
+ * `headers`: an object, or a function that gives one for each request (a fresh token, say), or
+ * null where nothing may be sent now, as the session is over.
  * `user`: whose interactions these are; what could not be sent waits for that user's next page.
  */
 export function startTelemetry({ endpoint, headers = {}, user = "visitor" }) {
@@ -192,6 +193,13 @@ class Queue {
         return batch;
     }
 
+    /** In how many milliseconds something that another page has left may be sent, or null. */
+    orphanedIn() {
+        const others = this.#keys().filter((key) => !this.#own.has(key));
+        const since = others.map((key) => this.#read(key)?.since).filter(Number.isFinite);
+        return since.length ? Math.min(...since) + ORPHANED_MS - Date.now() : null;
+    }
+
     remove(keys) {
         for (const key of keys) {
             this.#own.delete(key);
@@ -252,6 +260,7 @@ class Sender {
     #endpoint;
     #headers;
     #timer = 0;
+    #wakesAt = 0;
     #underway = new Set();
     #current = null;
     #isStopped = false;
@@ -299,12 +308,20 @@ class Sender {
             return;
         }
         const batch = this.#waiting();
-        if (batch.length === 0) return;
-        clearTimeout(this.#timer);
-        this.#timer = 0;
-        this.#current = this.#send(batch);
-        await this.#current;
+        if (batch.length) {
+            clearTimeout(this.#timer);
+            this.#timer = 0;
+            this.#current = this.#send(batch);
+            await this.#current;
+        }
         if (this.#waiting().length) this.#wait(WAIT_MS);
+        else this.#waitForOrphans();
+    }
+
+    /** Nobody may do anything on this page: what another one has left is sent all the same. */
+    #waitForOrphans() {
+        const ms = this.#queue.orphanedIn();
+        if (ms !== null) this.#wait(Math.max(ms + 1, WAIT_MS));
     }
 
     async #send(batch) {
@@ -321,8 +338,10 @@ class Sender {
     }
 
     #wait(ms) {
-        if (this.#timer) return;
         const wait = Math.max(ms, this.#notBefore - Date.now());
+        if (this.#isStopped || (this.#timer && this.#wakesAt <= Date.now() + wait)) return;
+        clearTimeout(this.#timer);
+        this.#wakesAt = Date.now() + wait;
         this.#timer = setTimeout(() => {
             this.#timer = 0;
             this.#flush(false);
@@ -335,6 +354,7 @@ class Sender {
             // Nothing is awaited that need not be: a page that is being left goes no further.
             const headers =
                 typeof this.#headers === "function" ? await this.#headers() : this.#headers;
+            if (headers === null) return null;
             return await fetch(this.#endpoint, {
                 method: "POST",
                 headers: { "Content-Type": "application/json", ...headers },
