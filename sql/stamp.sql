@@ -1313,4 +1313,4 @@ Definition sha256:2b0a40af64165650a14d48b1b5d90541126edd67cdfe5a2ed0f3d34f6baab4
 
 COMMENT ON SCHEMA recommender IS
 'Views and functions of eventrank, all made by the files of sql/; their sha256 is
-ba27f26e6532f2f79d736542fc4042b7cc4e75c831c691feecb10cb06ca23899';
+6c2ab49acf19c09bc1e956bd36bbae4eea7937121ac085ca1b2b90ff66cc7f2f';

@@ -415,7 +415,7 @@ class TestModels:
             "recommender.feature_names(), '[0:7]={1,2,3,4,5,6,7,8}', '[1, 2]'",
             "recommender.feature_names() || 'x'::text, array_fill(1::float8, '{9}'), '\"odd\"'",
             "recommender.feature_names(), '{1,2,3,4,5,6,7,8}', '{\"recipe\": 1e999}'",
-            "recommender.feature_names('extended'), array_fill(1::float8, '{20}'), '{}'",
+            "recommender.feature_names('extended'), array_fill(1::float8, '{22}'), '{}'",
         ],
     )
     def test_what_cannot_be_activated_is_told_by_the_words_of_who_activates(

@@ -233,6 +233,9 @@ def attended_world(*weights: float) -> World:
         )
         for student in students[: 1 + weeks % 3]:
             world.register(student, event, at=days(-8 * weeks))
+    chess = world.event(clubs[1], title="Chess", category="games", starts=days(-9))
+    for student in students[2:4]:
+        world.register(student, chess, at=days(-10))
     world.model(-1, 1, 1, 1, 1, 1, *weights, features=EXTENDED_FEATURES)
     return world
 
@@ -400,9 +403,11 @@ def test_bulk_and_single_lists_equal_the_ranked_definition(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(world=attended_worlds(), top_n=st.sampled_from([1, 2, 3, 5, 50, 10_000]))
-@example(world=attended_world(9, 1, 0.1, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 0.5), top_n=50)
-@example(world=attended_world(0, 0, 0.1, 9, -1, 0, 0, 1, 1, 1, -1, -1, 1, -0.5), top_n=50)
-@example(world=attended_world(-1, 2, -1, -3, 1, 1, -2, 1, 1, -1, 1, 1, -1, 1), top_n=4)
+@example(world=attended_world(9, 1, 0.1, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 0.5, 0.2, 0.1), top_n=50)
+@example(
+    world=attended_world(0, 0, 0.1, 9, -1, 0, 0, 1, 1, 1, -1, -1, 1, -0.5, -0.2, 0.1), top_n=50
+)
+@example(world=attended_world(-1, 2, -1, -3, 1, 1, -2, 1, 1, -1, 1, 1, -1, 1, 1, -1), top_n=4)
 def test_the_same_holds_for_extended_features(checker: Checker, world: World, top_n: int) -> None:
     checker.check(world, top_n)
 

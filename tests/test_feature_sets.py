@@ -271,6 +271,13 @@ class Record:
             if has_title
             else 0,
             "student_activity": math.log1p(len(mine)),
+            "category_activity": (
+                math.log1p(len(mine))
+                if category in {normal(visit["category"]) for visit in mine} - {None}
+                else 0
+            ),
+            "attended_organizer_audience": bool(with_club)
+            * math.log1p(len(self.visitors(club, 180))),
         }
 
     def seats(self, event: int) -> int:

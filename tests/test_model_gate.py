@@ -69,6 +69,7 @@ SELECT
     m.category_match, m.organizer_match, m.popularity, m.days_until,
     m.kind IN ('holdout', 'holdout_negative') AS is_held_out
 FROM pg_temp.training_matrix AS m
+WHERE m.kind <> 'calibration'
 """
 LOSS = "SELECT recommender.evaluate_loss($1)"
 LOSS_AT_ODDS = "SELECT recommender.evaluate_loss($1, $2)"

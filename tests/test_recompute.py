@@ -372,7 +372,7 @@ def test_flags_not_given_mean_what_ranked_best_and_else_what_the_reference_says(
         "history": "leave-one-out",
         "epochs": 6,
         "lr": 0.35,
-        "l2": 0.001,
+        "l2": 0.0003,
         "seed": 1337,
         "negatives_per_positive": 3,
         "eval_negatives": 50,

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from app.training import solver
 from app.training.solver import (
     Fit,
+    bias_shift,
     check_weights,
     fit_newton,
     fit_sgd,
@@ -135,6 +136,26 @@ def test_derivatives_agree_with_finite_differences(
         (gradient_at(beta + u) - gradient_at(beta - u)) / 2e-5 for u in np.eye(len(beta)) * 1e-5
     ]
     assert_allclose(hessian, np.array(columns), atol=1e-6)
+
+
+# The bias alone
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.floats(-40, 40), st.floats(0.1, 2)), min_size=2, max_size=20),
+    st.integers(0, 2**32),
+)
+def test_the_shift_makes_the_mean_prediction_the_share_of_positives(
+    rows: list[tuple[float, float]], seed: int
+) -> None:
+    logits, w = np.array(rows).T
+    y = (np.arange(len(rows)) % 2).astype(np.float64)
+    np.random.default_rng(seed).shuffle(y)
+    shift = bias_shift(logits, y, w)
+    assert np.average(sigmoid(logits + shift), weights=w) == pytest.approx(
+        np.average(y, weights=w), abs=1e-9
+    )
 
 
 # Newton

@@ -6,13 +6,21 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import asyncpg
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.console import UserError
 from app.population import Plan, generate_population
-from app.training.model import FEWEST_WINDOW_POSITIVES, Recipe, train_model
+from app.training.examples import CALIBRATION, read_examples
+from app.training.model import (
+    FEWEST_CALIBRATION_POSITIVES,
+    FEWEST_WINDOW_POSITIVES,
+    Recipe,
+    fit_examples,
+    train_model,
+)
 from tests.support.random_worlds import worlds
 from tests.support.worlds import AS_OF, FEATURES, World, days, hours, open_session
 from tests.test_training import IMPLICIT_SCORES
@@ -112,11 +120,11 @@ def features(row: Record) -> list[float]:
 
 
 def labelled(rows: Sequence[Record]) -> dict[tuple[int, int], tuple[int, str, float]]:
-    """Give window, kind and weight of every pair that is no negative."""
+    """Give window, kind and weight of every pair that is no negative, without calibration."""
     return {
         (row["user_id"], row["event_id"]): (row["window_no"], row["kind"], row["weight"])
         for row in rows
-        if "negative" not in row["kind"]
+        if "negative" not in row["kind"] and row["kind"] != "calibration"
     }
 
 
@@ -244,7 +252,9 @@ def test_negatives_are_events_of_the_same_window_that_nobody_spoke_of(population
         assert of_window
         assert {row["event_id"] for row in of_window} <= eligible
         negatives = {
-            (row["user_id"], row["event_id"]) for row in of_window if "negative" in row["kind"]
+            (row["user_id"], row["event_id"])
+            for row in of_window
+            if row["label"] == 0 and row["kind"] != "unregister"
         }
         assert negatives.isdisjoint(said)
     population.stand_at(AS_OF)
@@ -253,13 +263,42 @@ def test_negatives_are_events_of_the_same_window_that_nobody_spoke_of(population
 def test_the_newest_window_only_judges(population: Windows) -> None:
     rows = population.build(eval_negatives=20)
     newest = [row for row in rows if row["window_no"] == 0]
-    assert {row["kind"] for row in newest} == {"holdout", "holdout_negative"}
-    assert all("holdout" not in row["kind"] for row in rows if row["window_no"])
+    of_newest = {"calibration", "holdout", "holdout_negative"}
+    assert {row["kind"] for row in newest} == of_newest
+    assert of_newest.isdisjoint(row["kind"] for row in rows if row["window_no"])
     holdouts = Counter(row["user_id"] for row in newest if row["kind"] == "holdout")
     assert set(holdouts.values()) == {1}
     against = Counter(row["user_id"] for row in newest if row["kind"] == "holdout_negative")
     assert set(against) == set(holdouts)
     assert max(against.values()) <= 20
+
+
+def test_the_newest_window_is_sampled_for_calibration_as_it_is_for_training_later(
+    population: Windows,
+) -> None:
+    """But for the seed's hash of the window and the loud noes, which are drawn for no bin."""
+    rows = population.build(negatives=50)
+    newest = [row for row in rows if row["kind"] == "calibration"]
+    population.stand_at(AS_OF + days(14))
+    later = [row for row in population.build(negatives=50) if row["window_no"] == 1]
+    population.stand_at(AS_OF)
+
+    def positives(of: Sequence[Record]) -> dict[tuple[int, int], tuple[float, list[float]]]:
+        return {
+            (row["user_id"], row["event_id"]): (row["weight"], features(row))
+            for row in of
+            if row["label"] == 1
+        }
+
+    said = positives(newest)
+    assert said
+    assert said == positives(later)
+    holdouts = {(row["user_id"], row["event_id"]) for row in rows if row["kind"] == "holdout"}
+    assert holdouts < set(said)
+    negatives = [row for row in newest if row["label"] == 0]
+    assert {row["weight"] for row in negatives} == {1.0}
+    assert len(negatives) == sum(row["kind"] == "negative" for row in later)
+    assert said.keys().isdisjoint((row["user_id"], row["event_id"]) for row in negatives)
 
 
 # Their features
@@ -477,6 +516,33 @@ def test_windows_are_what_an_old_database_is_trained_on(population: Windows, run
     assert model.example_counts["positive"] >= FEWEST_WINDOW_POSITIVES
     kept = run(train_model(population.connection, Recipe(history="all")))
     assert kept.recipe.recipe == "reference"
+
+
+def test_the_bias_goes_half_the_way_to_what_the_newest_window_says(
+    population: Windows, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.model.FEWEST_CALIBRATION_POSITIVES", 100)
+    model = run(train_model(population.connection, Recipe()))
+    fitted, _ = fit_examples(run(read_examples(population.connection)), model.recipe)
+    assert model.bias_shift
+    assert model.meta()["bias_shift"] == model.bias_shift
+    assert model.fit.weights[0] == fitted.weights[0] + model.bias_shift
+    assert model.fit.weights[1:].tolist() == fitted.weights[1:].tolist()
+
+    newest = run(read_examples(population.connection, kinds=CALIBRATION))
+    logits = newest.features @ fitted.weights + 2 * model.bias_shift
+    predicted = np.average(1 / (1 + np.exp(-logits)), weights=newest.weights)
+    assert predicted == pytest.approx(np.average(newest.labels, weights=newest.weights), abs=1e-9)
+
+
+def test_few_positives_in_the_newest_window_move_no_bias(population: Windows, run: Run) -> None:
+    model = run(train_model(population.connection, Recipe()))
+    assert model.recipe.recipe == "windows"
+    fitted, _ = fit_examples(run(read_examples(population.connection)), model.recipe)
+    newest = run(read_examples(population.connection, kinds=CALIBRATION))
+    assert 0 < newest.labels.sum() < FEWEST_CALIBRATION_POSITIVES
+    assert model.bias_shift is None
+    assert model.fit.weights.tolist() == fitted.weights.tolist()
 
 
 def test_building_leaves_the_session_at_its_moment(population: Windows) -> None:

@@ -31,21 +31,25 @@ FEATURE_NAMES = (
 
 _ROWS_AT_FIRST = 4096
 
+TRAINED_ON = ("positive", "unregister", "negative", "weak_positive")
+CALIBRATION = ("calibration",)
+"""Pairs of the newest window, drawn as those of the windows trained on."""
+
 EXAMPLES = """
 SELECT m.label::double precision, m.weight{columns}
 FROM pg_temp.training_matrix AS m
-WHERE m.kind IN ('positive', 'unregister', 'negative', 'weak_positive')
+WHERE m.kind IN ({kinds})
 ORDER BY m.example_no
 """
 
 
-def examples_query(feature_names: Sequence[str]) -> str:
-    """Give the query of what is trained on: label, weight, and the features but the bias.
+def examples_query(feature_names: Sequence[str], kinds: Sequence[str] = TRAINED_ON) -> str:
+    """Give the query of examples: label, weight, and the features but the bias.
 
     The bias is 1 in every row, so it does not travel.
     """
     columns = "".join(f', m."{name}"' for name in feature_names[1:])
-    return EXAMPLES.format(columns=columns)
+    return EXAMPLES.format(columns=columns, kinds=", ".join(f"'{kind}'" for kind in kinds))
 
 
 def example_row(feature_names: Sequence[str]) -> np.dtype[np.void]:
@@ -55,7 +59,7 @@ def example_row(feature_names: Sequence[str]) -> np.dtype[np.void]:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Training examples: features (n × k), labels (n, 0 or 1) and weights (n, above 0)."""
+    """Examples: features (n × k), labels (n, 0 or 1) and weights (n, above 0)."""
 
     features: Array
     labels: Array
@@ -98,12 +102,14 @@ class _Collector:
 
 
 async def read_examples(
-    connection: Connection[Record], feature_names: Sequence[str] = FEATURE_NAMES
+    connection: Connection[Record],
+    feature_names: Sequence[str] = FEATURE_NAMES,
+    kinds: Sequence[str] = TRAINED_ON,
 ) -> Examples:
     """Read pg_temp.training_matrix of this session, in its own order."""
     collector = _Collector(len(feature_names))
     reader = RowReader(example_row(feature_names), collector.keep)
     await connection.copy_from_query(
-        examples_query(feature_names), output=reader.take, format="binary"
+        examples_query(feature_names, kinds), output=reader.take, format="binary"
     )
     return collector.examples()

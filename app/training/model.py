@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from app.console import UserError
-from app.training.examples import FEATURE_NAMES, Examples, read_examples
+from app.training.examples import CALIBRATION, FEATURE_NAMES, Examples, read_examples
 from app.training.gate import (
     Comparison,
     Verdict,
@@ -19,6 +19,7 @@ from app.training.gate import (
 )
 from app.training.solver import (
     Fit,
+    bias_shift,
     check_weights,
     column_scales,
     fit_newton,
@@ -42,6 +43,13 @@ Penalty = Literal["auto", "plain", "standardized"]
 
 FEWEST_WINDOW_POSITIVES = 200
 """Below it, windows say too little to fit a score of weights; the reference's examples are more."""
+
+FEWEST_CALIBRATION_POSITIVES = 200
+"""Below it, the newest window says too little of how often a pair comes."""
+
+SHARE_OF_SHIFT = 0.5
+"""How much of the shift the newest window asks for the bias gets: the next window is between that
+one and those before (docs/quality.md)."""
 
 COUNT_INPUTS = """
 SELECT
@@ -85,7 +93,7 @@ class Recipe:
     history: History = "leave-one-out"
     epochs: int = 6
     lr: float = 0.35
-    l2: float = 0.001
+    l2: float = 0.0003
     penalty: Penalty = "auto"
     """What l2 weighs: the weights as they are (plain), or each times the standard deviation of its
     feature. auto: plain with the base set, whose features are all between 0 and 1."""
@@ -127,6 +135,8 @@ class TrainedModel:
     comparison: Comparison
     recipe: Recipe
     as_of: datetime
+    bias_shift: float | None
+    """What was added to the fitted bias; None: the newest window has too few positives."""
 
     def meta(self) -> dict[str, Any]:
         """Give what recommender_models.meta keeps, as JSON can hold it."""
@@ -137,6 +147,7 @@ class TrainedModel:
             "loss": self.fit.loss,
             "iterations": self.fit.iterations,
             "converged": self.fit.converged,
+            "bias_shift": self.bias_shift,
             "standard_errors": {
                 name: None if np.isnan(error) else float(error)
                 for name, error in zip(self.feature_names, self.errors, strict=True)
@@ -164,8 +175,10 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         recipe, names = await _choose_features(connection, recipe)
         recipe, counts = await _build_examples(connection, recipe, names)
         examples = await read_examples(connection, names)
+        newest = await read_examples(connection, names, CALIBRATION)
         _check_labels(counts, recipe, as_of)
     fit, errors = fit_examples(examples, recipe, names)
+    fit, shift = calibrate(fit, newest)
     score = await connection.fetchrow(EVALUATE, fit.weights.tolist(), list(names))
     comparison = await compare_with_active(connection, fit.weights, names)
     assert score is not None
@@ -180,6 +193,7 @@ async def train_model(connection: Connection[Record], recipe: Recipe) -> Trained
         comparison=comparison,
         recipe=recipe,
         as_of=as_of,
+        bias_shift=shift,
     )
 
 
@@ -266,6 +280,21 @@ def fit_examples(
         return replace(fit, weights=weights), errors
     except ValueError as error:
         raise UserError(f"the model could not be fitted: {error}") from error
+
+
+def calibrate(fit: Fit, newest: Examples) -> tuple[Fit, float | None]:
+    """Move the bias towards what examples of the newest window say, and say how far.
+
+    The order of lists stays; loss stays that of the weights as fitted. None: too few positives.
+    """
+    positives = np.count_nonzero(newest.labels)
+    if positives < FEWEST_CALIBRATION_POSITIVES or positives == len(newest):
+        return fit, None
+    logits = newest.features @ fit.weights
+    shift = SHARE_OF_SHIFT * bias_shift(logits, newest.labels, newest.weights)
+    weights = fit.weights.copy()
+    weights[0] += shift
+    return replace(fit, weights=weights), shift
 
 
 async def store_model(

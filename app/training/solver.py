@@ -177,6 +177,23 @@ def check_weights(weights: ArrayLike, feature_names: Sequence[str]) -> None:
             raise ValueError(f"the weight of {name} is {value:g}, beyond ±{LARGEST_WEIGHT:g}")
 
 
+def bias_shift(logits: Array, y: Array, w: Array) -> float:
+    """Return what added to the logits makes the mean prediction the share of positives.
+
+    Newton in one dimension; steps of at most 1 always come nearer. Both labels are needed.
+    """
+    shares = w / w.sum()
+    share, shift = float(shares @ y), 0.0
+    for _ in range(100):
+        p = _sigmoid(logits + shift)
+        gap, slope = share - float(shares @ p), float(shares @ (p * (1.0 - p)))
+        step = min(1.0, max(-1.0, gap / max(slope, 1e-300)))
+        shift += step
+        if abs(step) < 1e-12:
+            break
+    return shift
+
+
 def column_scales(x: Array, w: Array) -> Array:
     """Return the weighted standard deviation of each column; 1 for a constant one, as the bias."""
     shares = w / w.sum()

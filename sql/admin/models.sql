@@ -37,7 +37,9 @@ CROSS JOIN LATERAL (
     FROM jsonb_each(
         CASE WHEN jsonb_typeof(m.meta -> 'examples') = 'object' THEN m.meta -> 'examples' END
     ) AS x
-    WHERE x.key NOT IN ('holdout', 'holdout_negative') AND jsonb_typeof(x.value) = 'number'
+    WHERE
+        x.key NOT IN ('calibration', 'holdout', 'holdout_negative')
+        AND jsonb_typeof(x.value) = 'number'
 ) AS e
 CROSS JOIN LATERAL (
     SELECT jsonb_object_agg(n.feature, n.weight - o.weight) AS weight_changes

@@ -74,7 +74,17 @@ BEGIN ATOMIC
                 ),
                 ('series_is_new', 'Held for the first time', 'Are loc pentru prima dată'),
                 ('series_audience', 'How many came before', 'Câți au venit până acum'),
-                ('student_activity', 'How much you go out', 'Cât de mult ieși')
+                ('student_activity', 'How much you go out', 'Cât de mult ieși'),
+                (
+                    'category_activity',
+                    'You go out much, and know this category',
+                    'Ieși mult și cunoști categoria aceasta'
+                ),
+                (
+                    'attended_organizer_audience',
+                    'Like many, you have been to this organizer',
+                    'Ca mulți alții, ai fost la acest organizator'
+                )
             ) AS l (feature, english, romanian)
             WHERE l.feature = p_feature
         ),

@@ -29,6 +29,8 @@ BEGIN ATOMIC
         WHEN 'series_is_new' THEN 'first of its series'
         WHEN 'series_audience' THEN 'audience of its series'
         WHEN 'student_activity' THEN 'how much the student attends'
+        WHEN 'category_activity' THEN 'how much, in a known category'
+        WHEN 'attended_organizer_audience' THEN 'audience of a known organizer'
         ELSE p_feature
     END;
 END;

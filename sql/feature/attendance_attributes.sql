@@ -14,7 +14,9 @@ SELECT
         WHEN 'series_share' THEN g.recent_count
         WHEN 'new_series_share' THEN g.recent_count
         WHEN 'attended_organizer_age' THEN 1
+        WHEN 'attended_organizer_audience' THEN 1
         WHEN 'student_activity' THEN ln(1 + g.event_count::double precision)
+        WHEN 'category_activity' THEN ln(1 + g.all_count::double precision)
         ELSE sqrt(g.recency / sum(g.recency) OVER (PARTITION BY g.user_id, g.feature))
     END AS weight
 FROM (
@@ -23,6 +25,7 @@ FROM (
         x.feature,
         x.attribute,
         count(*) AS event_count,
+        max(a.all_count) AS all_count,
         count(*) FILTER (
             WHERE a.start_time >= (SELECT recommender.as_of_day()) - interval '180 days'
         ) AS recent_count,
@@ -34,6 +37,7 @@ FROM (
             v.category,
             v.title,
             v.start_time,
+            count(*) OVER (PARTITION BY v.user_id) AS all_count,
             round(1e6 * power(0.5::double precision, least(300, date_part('day',
                 max(v.start_time) OVER (PARTITION BY v.user_id) - v.start_time
             ) / 60)))::bigint AS recency
@@ -44,9 +48,11 @@ FROM (
         ('series_share', a.organizer_id || ' ' || recommender.title_letters(a.title)),
         ('new_series_share', a.organizer_id::text),
         ('attended_organizer_age', a.organizer_id::text),
+        ('attended_organizer_audience', a.organizer_id::text),
         ('co_attendance', a.organizer_id::text),
         ('category_affinity', a.category),
         ('category_rarity', a.category),
+        ('category_activity', a.category),
         ('student_activity', '')
     ) AS x (feature, attribute)
     WHERE x.attribute IS NOT NULL
@@ -57,6 +63,8 @@ WHERE
         WHEN 'series_share' THEN g.recent_count
         WHEN 'new_series_share' THEN g.recent_count
         WHEN 'attended_organizer_age' THEN 1
+        WHEN 'attended_organizer_audience' THEN 1
+        WHEN 'category_activity' THEN 1
         ELSE g.recency
     END > 0
 UNION ALL
@@ -87,4 +95,4 @@ WHERE NOT EXISTS (
 );
 
 COMMENT ON VIEW recommender.attendance_attributes IS
-'One row is one attribute of one user in an extended feature: (user_id, feature, attribute) is unique, none is NULL, weight is above 0. series_share and new_series_share: events of the series or organizer attended in 180 days; co_attendance, category_affinity and category_rarity: the root of the organizer''s or category''s share in what was attended, an event of 60 days before the last one counting half; title_words: 1 / the root of the number of words; student_activity: ln(1 + events attended); attended_organizer_age: 1; newcomer_appeal: 1 for who has not attended any. Depends on the user''s own events and on recommender.as_of_day() alone.';
+'One row is one attribute of one user in an extended feature: (user_id, feature, attribute) is unique, none is NULL, weight is above 0. series_share and new_series_share: events of the series or organizer attended in 180 days; co_attendance, category_affinity and category_rarity: the root of the organizer''s or category''s share in what was attended, an event of 60 days before the last one counting half; title_words: 1 / the root of the number of words; student_activity and, for each category attended, category_activity: ln(1 + events attended, of any category); attended_organizer_age and attended_organizer_audience: 1; newcomer_appeal: 1 for who has not attended any. Depends on the user''s own events and on recommender.as_of_day() alone.';

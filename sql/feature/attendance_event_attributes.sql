@@ -72,6 +72,10 @@ INNER JOIN organizers AS o ON o.organizer_id = u.organizer_id
 CROSS JOIN LATERAL (
     VALUES
     ('attended_organizer_age', o.organizer_id::text, ln(1 + o.age_weeks)),
+    (
+        'attended_organizer_audience', o.organizer_id::text,
+        ln(1 + o.half_year_audience::double precision)
+    ),
     ('organizer_age', '', ln(1 + o.age_weeks)),
     ('organizer_event_count', '', ln(1 + o.recent_count::double precision)),
     ('organizer_audience', '', ln(1 + o.half_year_audience::double precision)),
@@ -130,6 +134,14 @@ SELECT
 FROM upcoming AS u
 INNER JOIN category_shares AS c ON c.category = u.category
 WHERE c.share < 1
+UNION ALL
+SELECT
+    u.event_id,
+    'category_activity' AS feature,
+    u.category AS attribute,
+    1 AS value
+FROM upcoming AS u
+WHERE u.category IS NOT NULL
 UNION ALL
 SELECT
     w.event_id,

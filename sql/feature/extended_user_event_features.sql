@@ -26,7 +26,9 @@ SELECT
     coalesce(p.organizer_age, 0) AS organizer_age,
     coalesce(p.series_is_new, 0) AS series_is_new,
     coalesce(p.series_audience, 0) AS series_audience,
-    coalesce(p.student_activity, 0) AS student_activity
+    coalesce(p.student_activity, 0) AS student_activity,
+    coalesce(p.category_activity, 0) AS category_activity,
+    coalesce(p.attended_organizer_audience, 0) AS attended_organizer_audience
 FROM (
     SELECT
         s.user_id,
@@ -84,7 +86,13 @@ FROM (
         ) AS series_audience,
         sum(ua.weight * ea.value) FILTER (
             WHERE ea.feature = 'student_activity'
-        ) AS student_activity
+        ) AS student_activity,
+        sum(ua.weight * ea.value) FILTER (
+            WHERE ea.feature = 'category_activity'
+        ) AS category_activity,
+        sum(ua.weight * ea.value) FILTER (
+            WHERE ea.feature = 'attended_organizer_audience'
+        ) AS attended_organizer_audience
     FROM recommender.source_students AS s
     CROSS JOIN LATERAL (
         SELECT
@@ -152,3 +160,7 @@ COMMENT ON COLUMN recommender.extended_user_event_features.series_audience IS
 'How many came before: ln(1 + seats taken per event of the series); 0 if it was never held, and without a title.';
 COMMENT ON COLUMN recommender.extended_user_event_features.student_activity IS
 'How much the student goes out: ln(1 + events attended). The same for all events: it orders nothing.';
+COMMENT ON COLUMN recommender.extended_user_event_features.category_activity IS
+'The student knows this category, and goes out much: ln(1 + events attended, of any category); 0 who has not been to the category, and without one. It keeps student_activity, which says how little any one event means to who goes to many, from saying it of events of a known kind.';
+COMMENT ON COLUMN recommender.extended_user_event_features.attended_organizer_audience IS
+'The student has been with this organizer, and many have: ln(1 + different users at its events in 180 days); 0 who has not been there.';

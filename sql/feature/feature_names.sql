@@ -36,7 +36,9 @@ BEGIN
             'organizer_age',
             'series_is_new',
             'series_audience',
-            'student_activity'
+            'student_activity',
+            'category_activity',
+            'attended_organizer_audience'
         ];
     END IF;
     RAISE EXCEPTION USING

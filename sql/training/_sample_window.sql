@@ -29,11 +29,10 @@ BEGIN
     SELECT
         p.user_id,
         p.event_id,
-        CASE
-            WHEN p.is_of_window AND (NOT v_is_judge OR p.label = 1 AND p.place = 1) THEN p.label
-        END AS label,
+        CASE WHEN p.is_of_window AND (NOT v_is_judge OR p.label = 1) THEN p.label END AS label,
         p.weight,
-        v_is_judge AND p.is_of_window AND p.label = 1 AND p.place = 1 AS is_holdout
+        p.place,
+        false AS is_holdout
     FROM (
         SELECT
             w.user_id,
@@ -59,6 +58,15 @@ BEGIN
         p_seed + p_window_no, p_negatives_per_positive, false
     );
     IF v_is_judge THEN
+        -- Sampled as all windows are, they say how often a sampled pair comes by now; one positive
+        -- of each student, against more events, says how well they are told apart.
+        UPDATE pg_temp.training_examples SET kind = 'calibration';
+        UPDATE pg_temp.training_pairs SET is_holdout = true WHERE label = 1 AND place = 1;
+        INSERT INTO pg_temp.training_examples (user_id, event_id, kind, label, weight)
+        SELECT p.user_id, p.event_id, 'holdout', p.label, p.weight
+        FROM pg_temp.training_pairs AS p
+        WHERE p.is_holdout
+        ORDER BY p.user_id, p.event_id;
         PERFORM recommender._sample_holdout_negatives(p_seed, p_eval_negatives);
     END IF;
     CREATE TEMPORARY TABLE feature_pairs AS
@@ -69,4 +77,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION recommender._sample_window(bigint, integer, interval, integer, integer) IS
-'Builds pg_temp.training_examples and feature_pairs (pair_no = example_no) of window p_window_no of pg_temp.window_labels at recommender.as_of(), its start: what was said in it of events eligible then and starting within p_horizon, and negatives from the same events. Of window 0 only one positive a student, as kind holdout, and its negatives.';
+'Builds pg_temp.training_examples and feature_pairs (pair_no = example_no) of window p_window_no of pg_temp.window_labels at recommender.as_of(), its start: what was said in it of events eligible then and starting within p_horizon, and negatives from the same events. Of window 0 all positives and negatives are of kind calibration, and one positive a student comes again as kind holdout, with negatives of its own.';

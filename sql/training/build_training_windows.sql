@@ -3,8 +3,8 @@
 --
 -- So the model learns to tell, among events to come, those that are wanted. Examples of one moment
 -- tell past events from future ones instead: what was wanted lies behind, with seats taken and no
--- days left. The newest window is only judged by (kinds holdout and holdout_negative): what is
--- stored is what was judged.
+-- days left. The newest window is not trained on: it judges (kinds holdout and holdout_negative)
+-- and, sampled as the others are (kind calibration), says how often a pair comes by now.
 
 CREATE OR REPLACE FUNCTION recommender.build_training_windows(
     p_seed bigint,
@@ -95,4 +95,4 @@ $$;
 COMMENT ON FUNCTION recommender.build_training_windows(
     bigint, integer, integer, integer, integer, text[]
 ) IS
-'Builds pg_temp.training_matrix from p_window_count windows of p_window_days days that end one such window before recommender.as_of(), and that last one to judge by: one row per example with window_no (0 is the newest), kind, label, weight and a column for each of p_feature_names (NULL: recommender.feature_names()). Features are of the start of a window, a label is the strongest signal in it on an event that was eligible at its start and about which the student had said nothing; negatives are drawn from the same events. Of the newest window one positive a student is kept (holdout) with p_eval_negatives events it has to beat. Changes no shared relation; raises ER003 for numbers that are NULL or out of bounds. Returns the number of examples by kind.';
+'Builds pg_temp.training_matrix from p_window_count windows of p_window_days days that end one such window before recommender.as_of(), and that last one to judge by: one row per example with window_no (0 is the newest), kind, label, weight and a column for each of p_feature_names (NULL: recommender.feature_names()). Features are of the start of a window, a label is the strongest signal in it on an event that was eligible at its start and about which the student had said nothing; negatives are drawn from the same events. Examples of the newest window are of kind calibration; one positive a student of it comes again (holdout) with p_eval_negatives events it has to beat. Changes no shared relation; raises ER003 for numbers that are NULL or out of bounds. Returns the number of examples by kind.';

@@ -45,6 +45,8 @@ EXTENDED_FEATURES = (
     "series_is_new",
     "series_audience",
     "student_activity",
+    "category_activity",
+    "attended_organizer_audience",
 )
 
 EMPTY = """
