@@ -177,11 +177,18 @@ function drawActions() {
                       ),
                       shareButton(),
                   ),
-                  event.state !== "cancelled" && el(
-                      "button",
-                      { type: "button", id: "why", class: "plain", onclick: () => openWhy(event) },
-                      "Why am I seeing this?",
-                  ),
+                  // No list has a cancelled event, so there is nothing to explain.
+                  event.state !== "cancelled" &&
+                      el(
+                          "button",
+                          {
+                              type: "button",
+                              id: "why",
+                              class: "plain",
+                              onclick: () => openWhy(event),
+                          },
+                          "Why am I seeing this?",
+                      ),
               ]
             : [
                   el(

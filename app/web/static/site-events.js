@@ -103,11 +103,10 @@ async function showFacets() {
     }
 }
 
-/** Ask again for whatever is missing. */
+/** Ask again for whatever is missing of the list and its filters. */
 function tryAgain() {
     if (unoffered.children.length) showFacets();
     if (events.dataset.state === "failed") show(readFilters());
-    if (strip?.isFailed) strip.load();
 }
 
 /** Somebody has set a filter: the address says so, and telemetry. */

@@ -161,5 +161,6 @@ function nextPath() {
     if (!URL.canParse(wished, location.origin)) return "/";
     const url = new URL(wished, location.origin);
     // The whole of it: a path may begin with two slashes, and then name another site.
-    return url.origin === location.origin ? url.href : "/";
+    const isOther = url.origin === location.origin && url.pathname !== location.pathname;
+    return isOther ? url.href : "/";
 }

@@ -40,10 +40,6 @@ export class Strip {
         return [this.#status, this.#root];
     }
 
-    get isFailed() {
-        return this.#status.dataset.state === "failed";
-    }
-
     /** Show the list, or where it was another one when last seen, how it has changed since. */
     async load() {
         this.#setState("loading");
