@@ -24,6 +24,8 @@ TABLE = """
     COMMENT ON TABLE population.plans IS
     'One row is one synthetic population: its first ids, and the plan all of it is drawn from.';
 """
+FORGET = "DELETE FROM population.plans WHERE first_student_id >= $1"
+"""A population's ids begin above all there are: whoever had such ones is gone."""
 KEEP = """
     INSERT INTO population.plans (first_student_id, first_organizer_id, plan)
     VALUES ($1, $2, $3::text::jsonb)
@@ -51,6 +53,7 @@ async def keep_plan(
 ) -> None:
     """Write down what the population was drawn from."""
     await connection.execute(TABLE)
+    await connection.execute(FORGET, first_student_id)
     fields = asdict(plan) | {"as_of": plan.as_of.isoformat()}
     await connection.execute(KEEP, first_student_id, first_organizer_id, json.dumps(fields))
 
