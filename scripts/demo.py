@@ -10,6 +10,8 @@ list.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).resolve().parent
 TOKEN_HOURS = 24
+SECONDS_TO_STOP = 1
 TRAFFIC_DAYS = 14
 INTERACTIONS_PER_STUDENT = 150
 
@@ -201,7 +204,7 @@ async def main() -> int:
     """Run the command."""
     options = parse_arguments()
     server_url = None if options.no_serve else _find_place()
-    _step("migrate.py")
+    await _step("migrate.py")
     connection = await connect()
     try:
         if await connection.fetchval("SELECT EXISTS (SELECT FROM public.users)"):
@@ -210,7 +213,7 @@ async def main() -> int:
             await _make_population(connection, options)
         for population in await kept_plans(connection):
             await _fill_quiet_days(connection, population.plan)
-        _step("recompute_recommendations_ml.py")
+        await _step("recompute_recommendations_ml.py")
         student = await _print_summary(connection)
         is_made_up = await connection.fetchval(IS_MADE_UP)
         runs_jobs = await connection.fetchval(QUEUE_IS_ON)
@@ -231,7 +234,7 @@ async def _make_population(connection: Connection[Record], options: argparse.Nam
         os.environ.setdefault(name, value)
     await store_environment(connection)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    _step(
+    await _step(
         "generate_population.py",
         f"--students={options.students}",
         f"--events={options.events}",
@@ -247,9 +250,11 @@ async def _fill_quiet_days(connection: Connection[Record], plan: Plan) -> None:
     if not plan.quiet_days or await connection.fetchval(WAS_VISITED, begin):
         return
     if not await connection.fetchval(HAS_MODEL):
-        _step("recompute_recommendations_ml.py", f"--as-of={begin.isoformat()}")
+        await _step("recompute_recommendations_ml.py", f"--as-of={begin.isoformat()}")
         await connection.execute(DATE_MODELS)
-    _step("simulate_traffic.py", f"--days={plan.quiet_days}", f"--as-of={plan.as_of.isoformat()}")
+    await _step(
+        "simulate_traffic.py", f"--days={plan.quiet_days}", f"--as-of={plan.as_of.isoformat()}"
+    )
     console.rule("[bold]SELECT recommender.evaluate_guardrails()", align="left")
     # Before the training, as every night.
     outcome = json.loads(await connection.fetchval(EVALUATE))
@@ -303,13 +308,23 @@ def _serve(url: str, student: int | None, event: int | None) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "app"])
 
 
-def _step(script: str, *arguments: str) -> None:
-    """Run one of the commands a person would type next time."""
+async def _step(script: str, *arguments: str) -> None:
+    """Run one of the commands a person would type next time; it ends when this process is to."""
     console.rule(
         f"[bold]{' '.join((f'.venv/bin/python scripts/{script}', *arguments))}", align="left"
     )
-    done = subprocess.run([sys.executable, str(SCRIPTS / script), *arguments], check=False)
-    if done.returncode:
+    step = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPTS / script), *arguments)
+    try:
+        failed = await step.wait()
+    except asyncio.CancelledError:
+        # Ctrl-C has reached it as well; a signal to this process alone has not.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(step.wait(), SECONDS_TO_STOP)
+        if step.returncode is None:
+            step.terminate()
+            await step.wait()
+        raise
+    if failed:
         raise UserError(f"scripts/{script} failed; the demo stops here")
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 STUDENT, ADMIN = 1, 4
 """Who asks: the operations for admins are an admin's."""
 
+pytestmark = pytest.mark.any_server
+
 EXAMPLES = 60
 """Tries an operation and mode."""
 

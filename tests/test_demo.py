@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.support.databases import Databases
     from tests.support.runner import Run
 
+pytestmark = pytest.mark.any_server
+
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "demo.py"
 SECRET = "correct-horse-battery-staple-0123"
 SMALL = ("--students=40", "--events=60")

@@ -568,13 +568,15 @@ def test_the_present_is_the_moment_of_a_run_that_names_none(command: Command) ->
 # Interruptions and company
 
 
-# For a moment connections wait for the one that notes the events of the run.
+# For a moment connections wait for the one that notes the events of the run, and for autovacuum.
 WAITING = """
 SELECT count(*) FROM pg_stat_activity AS a
 WHERE
     a.datname = current_database()
     AND a.wait_event_type = 'Lock'
+    AND a.backend_type = 'client backend'
     AND a.query NOT LIKE '%prepare_run%'
+    AND a.query NOT LIKE 'VACUUM%'
 """
 END_WAITING = """
 SELECT pg_terminate_backend(a.pid, 10000) FROM pg_stat_activity AS a

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.support.runner import Run
 
+pytestmark = pytest.mark.any_server
+
 DESK = "/api/admin/session"
 STATUS = "/api/admin/personalization/status"
 EVALUATE = "/api/admin/personalization/guardrails/evaluate"

@@ -104,7 +104,7 @@ def take(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.any_server
 
 needs_chromium = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="there is no chromium on the PATH"
