@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.population import Plan, generate_population, settle
+from app.population import generate_population, settle
 from tests.support.worlds import AS_OF, FEATURES, open_session
-from tests.test_plans import FLUSHED, LISTS, NO_AUTOVACUUM, STUDENT_SIDE, TABLE_OF, Planner, walk
+from tests.test_plans import (
+    FLUSHED,
+    LISTS,
+    NO_AUTOVACUUM,
+    POPULATION,
+    STUDENT_SIDE,
+    TABLE_OF,
+    Planner,
+    walk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,22 +29,6 @@ if TYPE_CHECKING:
 
     Node = dict[str, Any]
 
-POPULATION = Plan(
-    as_of=AS_OF,
-    shape="lively",
-    students=1500,
-    upcoming_events=600,
-    past_events=600,
-    organizers=60,
-    tags=500,
-    categories=16,
-    cities=12,
-    days=60,
-    interactions_per_student=40,
-    experiment_percent=50,
-    zipf=1.0,
-    seed=1337,
-)
 ADMIN = 1_000_000
 
 
